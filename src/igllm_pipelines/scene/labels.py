@@ -1,0 +1,206 @@
+"""Label files: a split's scenes as JSON, in the official format and beyond it.
+
+A file is ``{"info": {...}, "scenes": [...]}``; a bare list is read too. The official
+fields of an object are ``3d_coords``, ``pixel_coords``, ``size``, ``color``,
+``material``, ``shape`` and ``rotation`` (one number: yaw in degrees; three: extrinsic
+xyz Euler angles in radians). Ours stand beside them: ``rotation_quat``,
+``visible_pixels``, and on the scene ``camera``, ``lights``, ``seed``, ``generator``,
+``engine``, which suffice to render the image again.
+
+A yaw that comes without ``rotation_quat`` is read as degrees. The original CLEVR
+generator handed its degrees to Blender as radians, so the pictures of its released
+data show another yaw than their labels say.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from igllm_pipelines.scene.rotations import (
+    from_representation,
+    quat_from_yaw,
+    to_representation,
+    yaw_from_quat,
+)
+from igllm_pipelines.scene.scene import (
+    Camera,
+    Light,
+    Scene,
+    SceneObject,
+    finite_tuple,
+)
+
+Record = dict[str, Any]
+_WORDS = ("size", "color", "material", "shape")
+
+
+class LabelError(ValueError):
+    """A label that cannot be used: says where, what is wrong, what to do."""
+
+
+def object_to_record(obj: SceneObject) -> Record:
+    """One object as a JSON record; unknown attributes are left out.
+
+    A rotation about the z axis alone is written as yaw in degrees, any other as Euler
+    angles in radians.
+    """
+    record: Record = {name: getattr(obj, name) for name in _WORDS}
+    record["3d_coords"] = _list(obj.location)
+    record["pixel_coords"] = _list(obj.pixel_coords)
+    record["visible_pixels"] = obj.visible_pixels
+    if obj.rotation is not None:
+        upright = math.hypot(*obj.rotation[1:3]) < 1e-9
+        record["rotation"] = (
+            math.degrees(yaw_from_quat(obj.rotation))
+            if upright
+            else to_representation(obj.rotation, "euler").tolist()
+        )
+        record["rotation_quat"] = list(obj.rotation)
+    return {key: value for key, value in record.items() if value is not None}
+
+
+def _list(values: Iterable[float] | None) -> list[float] | None:
+    return None if values is None else list(values)
+
+
+def scene_to_record(scene: Scene) -> Record:
+    """One scene as a JSON record."""
+    record: Record = {
+        "image_filename": scene.image_filename,
+        "objects": [object_to_record(obj) for obj in scene.objects],
+        "camera": asdict(scene.camera) if scene.camera else None,
+        "lights": [asdict(light) for light in scene.lights],
+        "seed": list(scene.seed),
+        "generator": scene.generator,
+        "engine": scene.engine,
+    }
+    empty = (None, [], "")
+    keep = ("image_filename", "objects")
+    return {k: v for k, v in record.items() if k in keep or v not in empty}
+
+
+def scene_from_record(record: Record, where: str) -> Scene:
+    """Reads one scene.
+
+    Args:
+        record: as in a label file.
+        where: names the record in errors, ``train.json, scene 7``.
+
+    Raises:
+        LabelError: a field is missing, of the wrong type or not finite.
+    """
+    if not isinstance(record, dict) or not isinstance(record.get("objects"), list):
+        raise LabelError(f"{where}: a scene must be an object with a list 'objects'")
+    filename = record.get("image_filename")
+    if not isinstance(filename, str) or not filename:
+        raise LabelError(f"{where}: 'image_filename' is missing or no text")
+    objects = [
+        _object_from_record(obj, f"{where} ({filename}), object {index}")
+        for index, obj in enumerate(record["objects"])
+    ]
+    try:
+        return Scene(
+            objects=tuple(objects),
+            image_filename=filename,
+            camera=Camera(**record["camera"]) if record.get("camera") else None,
+            lights=tuple(Light(**light) for light in record.get("lights", ())),
+            seed=tuple(record.get("seed", ())),
+            generator=str(record.get("generator", "")),
+            engine=str(record.get("engine", "")),
+        )
+    except (TypeError, ValueError) as error:
+        raise LabelError(f"{where} ({filename}): {error}") from error
+
+
+def _object_from_record(record: Record, where: str) -> SceneObject:
+    if not isinstance(record, dict):
+        raise LabelError(f"{where}: an object must be a JSON object")
+    if "3d_coords" not in record:
+        raise LabelError(f"{where}: '3d_coords' is missing")
+    words = {name: record.get(name) for name in _WORDS}
+    for name, word in words.items():
+        if word is not None and not isinstance(word, str):
+            raise LabelError(f"{where}: '{name}' must be text, it is {word!r}")
+    try:
+        return SceneObject(
+            location=finite_tuple(record["3d_coords"], 3, "3d_coords"),  # type: ignore[arg-type]
+            rotation=_rotation(record),  # type: ignore[arg-type]
+            pixel_coords=record.get("pixel_coords"),
+            visible_pixels=record.get("visible_pixels"),
+            **words,
+        )
+    except (TypeError, ValueError) as error:
+        raise LabelError(f"{where}: {error}; mend or remove the label") from error
+
+
+def _rotation(record: Record) -> tuple[float, ...] | None:
+    if "rotation_quat" in record:
+        return finite_tuple(record["rotation_quat"], 4, "rotation_quat")
+    rotation = record.get("rotation")
+    if rotation is None:
+        return None
+    if isinstance(rotation, Sequence):
+        angles = finite_tuple(rotation, 3, "rotation")
+        return tuple(from_representation(angles, "euler").tolist())
+    (degrees,) = finite_tuple([rotation], 1, "rotation")
+    return tuple(quat_from_yaw(math.radians(degrees)).tolist())
+
+
+def write_labels(
+    path: Path, records: Iterable[Record], info: Mapping[str, Any]
+) -> None:
+    """Writes a label file under a temporary name, then renames it.
+
+    The same records and info give the same bytes. The records come one by one, so that
+    a large split never lies in memory.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write('{"info": ' + json.dumps(info, sort_keys=True) + ', "scenes": [')
+        for index, record in enumerate(records):
+            file.write(",\n" if index else "\n")
+            json.dump(record, file, allow_nan=False)
+        file.write("\n]}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def read_labels(path: Path) -> list[Scene]:
+    """Reads a label file, official or ours.
+
+    Raises:
+        LabelError: the file is missing or no JSON, a scene cannot be read, or two
+            scenes name the same image.
+    """
+    if not path.is_file():
+        raise LabelError(f"{path}: no such label file; render or download the data")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise LabelError(f"{path}: no valid JSON ({error}); make it again") from error
+    records = content.get("scenes") if isinstance(content, dict) else content
+    if not isinstance(records, list):
+        raise LabelError(f"{path}: neither a list of scenes nor a list under 'scenes'")
+    scenes = [
+        scene_from_record(record, f"{path}, scene {index}")
+        for index, record in enumerate(records)
+    ]
+    _check_unique(path, scenes)
+    return scenes
+
+
+def _check_unique(path: Path, scenes: Sequence[Scene]) -> None:
+    first: dict[str, int] = {}
+    for index, scene in enumerate(scenes):
+        other = first.setdefault(scene.image_filename, index)
+        if other != index:
+            raise LabelError(
+                f"{path}: scenes {other} and {index} name the same image "
+                f"{scene.image_filename!r}; rename or remove one"
+            )
