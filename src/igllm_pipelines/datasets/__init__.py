@@ -1,0 +1,1 @@
+"""Kedro dataset classes: how what the nodes return lies on disk."""

@@ -1,0 +1,68 @@
+"""Kedro datasets for tokenizers and token tables."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+
+
+class TokensDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
+    """A folder with one Arrow file a split.
+
+    Saves ``{split: pyarrow.Table}``, loads ``{split: ProgramTokens}``.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Any]:
+        from igllm_pipelines.tokens.sequences import ProgramTokens
+
+        files = sorted(self._filepath.glob("*.arrow"))
+        if not files:
+            raise DatasetError(f"no token tables in {self._filepath}: tokenize first")
+        return {file.stem: ProgramTokens.open(file) for file in files}
+
+    def save(self, data: dict[str, Any]) -> None:
+        import pyarrow as pa
+
+        partial = self._filepath.with_name(f".{self._filepath.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for split, table in data.items():
+            with pa.OSFile(str(partial / f"{split}.arrow"), "wb") as sink:
+                with pa.ipc.new_file(sink, table.schema) as writer:
+                    writer.write_table(table)
+        shutil.rmtree(self._filepath, ignore_errors=True)
+        os.replace(partial, self._filepath)
+
+    def _exists(self) -> bool:
+        return any(self._filepath.glob("*.arrow"))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+class TokenizerDataset(AbstractDataset[Any, Any]):
+    """A folder with a transformers tokenizer."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> Any:
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(str(self._filepath))
+
+    def save(self, data: Any) -> None:
+        data.save_pretrained(str(self._filepath))
+
+    def _exists(self) -> bool:
+        return (self._filepath / "tokenizer.json").is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

@@ -1,0 +1,1 @@
+"""Programs as token sequences: number encodings, conversation, storage, batches."""
