@@ -1,0 +1,52 @@
+# Short verbs for people and for CI. `make run` and `make test` need nothing but
+# Python 3.11 and make; both install the project into .venv first.
+PYTHON ?= python3.11
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev apt run test lint ui clean
+
+help: ## list the verbs
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# libraries that Blender's module links against and a bare Debian or Ubuntu lacks
+APT := libegl1 libgl1 libsm6 libxext6 libxfixes3 libxi6 libxkbcommon0 libxrender1 libxxf86vm1
+
+apt: ## install the system libraries of Blender where they are missing (Debian, as root)
+	@$(BIN)/python -c "import bpy" 2>/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $(APT) >/dev/null; \
+	else echo "Blender needs system libraries: sudo apt-get install -y $(APT)"; exit 1; fi
+
+.venv/installed: pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed (make PYTHON=/path/to/python3.11)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable .
+	@$(MAKE) --no-print-directory apt
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/pip install --quiet --editable ".[dev]"
+	@touch $@
+
+install: .venv/installed ## install the project into .venv (about 2 minutes, 7 GB)
+
+install-dev: .venv/installed-dev ## and what tests and linters need
+
+run: .venv/installed ## render, train, evaluate: 2d and clevr, about half an hour on 2 cores
+	$(BIN)/kedro run
+
+test: .venv/installed-dev ## run the tests
+	$(BIN)/pytest
+
+lint: .venv/installed-dev ## ruff, mypy, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+ui: .venv/installed ## open MLflow's pages on http://127.0.0.1:5000
+	$(BIN)/mlflow server --backend-store-uri sqlite:///mlruns/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
+
+clean: ## delete what the pipelines made (data, models, reports, MLflow runs)
+	rm -rf data/0* data_test mlruns/mlflow.db mlruns/artifacts

@@ -1,0 +1,201 @@
+"""Kedro hooks: MLflow runs, a line a node, the tables at the end.
+
+kedro-mlflow opens one run a ``kedro run``. Nodes in a namespace ``<domain>.<encoding>``
+are logged to a child run of that name, so char and float compare side by side whatever
+selection of pipelines was asked for.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+
+logger = logging.getLogger("igllm_pipelines")
+_BATCH = 1000  # MLflow's limit of metrics in one call
+
+
+def _experiment_of(namespace: str | None) -> str | None:
+    """``<domain>.<encoding>`` where `namespace` is one, else None."""
+    return namespace if namespace and namespace.count(".") == 1 else None
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves of nested mappings as ``a.b`` names.
+
+    >>> list(flatten({"a": {"b": 1}, "c": 2}))
+    [('a.b', 1), ('c', 2)]
+    """
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+class ExperimentRunHook:
+    """One MLflow run per (domain, encoding), children of the session's run."""
+
+    def __init__(self) -> None:
+        self._parent: str | None = None
+        self._children: dict[str, str] = {}
+        self._done: set[str] = set()
+
+    @hook_impl(trylast=True)  # after kedro-mlflow opened the session's run
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        import mlflow
+
+        run = mlflow.active_run()
+        self._parent = run.info.run_id if run else None
+        self._children, self._done = {}, set()
+        if run and run_params.get("runtime_params"):
+            mlflow.set_tag("kedro_runtime_params", str(run_params["runtime_params"]))
+
+    @hook_impl(tryfirst=True)  # before kedro-mlflow logs the node's parameters
+    def before_node_run(self, node: Any, inputs: dict[str, Any]) -> None:
+        if self._parent is None:
+            return
+        import mlflow
+
+        self._activate(_experiment_of(node.namespace))
+        # kedro-mlflow writes a typed parameter as one long text; we write its fields
+        fields = {
+            name.removeprefix("params:").partition(".")[0]: asdict(value)
+            for name, value in inputs.items()
+            if name.startswith("params:") and is_dataclass(value)
+        }
+        if fields:
+            mlflow.log_params(dict(flatten(fields)))
+
+    def _activate(self, experiment: str | None) -> None:
+        """Makes the run of `experiment`, or the session's, the active one."""
+        import mlflow
+
+        if experiment and experiment not in self._children:
+            self._children[experiment] = self._create_child(experiment)
+        want = self._children[experiment] if experiment else self._parent
+        while (active := mlflow.active_run()) and active.info.run_id not in (
+            want,
+            self._parent,
+        ):
+            mlflow.end_run()  # finished for now; it may be resumed
+        if active is None or active.info.run_id != want:
+            mlflow.start_run(run_id=want, nested=True)
+
+    def _create_child(self, experiment: str) -> str:
+        import mlflow
+
+        client = mlflow.MlflowClient()
+        domain, encoding = experiment.split(".")
+        names = {"domain": domain, "encoding": encoding}
+        run = client.create_run(
+            experiment_id=mlflow.active_run().info.experiment_id,
+            run_name=experiment,
+            tags={"mlflow.parentRunId": self._parent, **names},
+        )
+        for name, value in names.items():  # columns that the UI can compare
+            client.log_param(run.info.run_id, name, value)
+        return str(run.info.run_id)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        if self._parent is None:
+            return
+        import mlflow
+
+        namespace, _, leaf = dataset_name.rpartition(".")
+        if leaf == "history":
+            self._log_history(data)
+        elif leaf == "metrics" and _experiment_of(namespace):
+            self._done.add(namespace)
+            mlflow.log_metrics({k.replace(".", "/"): v for k, v in _numbers(data)})
+        elif leaf == "metrics":
+            mlflow.log_dict(data, f"{namespace}/metrics.json")
+        elif leaf == "summary":
+            mlflow.log_text(data, f"{namespace}/summary.txt")
+        elif leaf == "model":
+            mlflow.set_tag("parameters", str(data.num_parameters()))
+
+    def _log_history(self, history: list[dict[str, float]]) -> None:
+        import mlflow
+        from mlflow.entities import Metric
+
+        # distinct time stamps: the UI's first view draws curves over time
+        now = int(time.time() * 1000)
+        metrics = [
+            Metric(name, float(value), now + int(row["step"]), int(row["step"]))
+            for row in history
+            for name, value in row.items()
+            if name != "step" and value is not None
+        ]
+        run_id = mlflow.active_run().info.run_id
+        for start in range(0, len(metrics), _BATCH):
+            batch = metrics[start : start + _BATCH]
+            mlflow.MlflowClient().log_batch(run_id, metrics=batch)
+
+    @hook_impl(tryfirst=True)  # before kedro-mlflow ends the session's run
+    def after_pipeline_run(self) -> None:
+        if self._parent is not None:
+            self._activate(None)
+
+    @hook_impl(tryfirst=True)
+    def on_pipeline_error(self) -> None:
+        if self._parent is None:
+            return
+        import mlflow
+
+        while (run := mlflow.active_run()) and run.info.run_id != self._parent:
+            mlflow.end_run("FAILED")  # kedro-mlflow ends the session's run
+        for experiment, run_id in self._children.items():
+            if experiment not in self._done:
+                mlflow.MlflowClient().set_terminated(run_id, "FAILED")
+
+
+def _numbers(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, value in flatten(metrics):
+        if value is not None:
+            yield name, float(value)
+
+
+class ProgressHook:
+    """Says which node runs, and at the end what came out and where it lies."""
+
+    def __init__(self) -> None:
+        self._total = 0
+        self._count = 0
+        self._started: dict[str, float] = {}
+        self._summaries: list[str] = []
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Any) -> None:
+        self._total, self._count = len(pipeline.nodes), 0
+        self._summaries = []
+
+    @hook_impl
+    def before_node_run(self, node: Any) -> None:
+        self._count += 1
+        self._started[node.name] = time.monotonic()
+        logger.info("[%d/%d] %s", self._count, self._total, node.name)
+
+    @hook_impl
+    def after_node_run(self, node: Any) -> None:
+        seconds = time.monotonic() - self._started.pop(node.name)
+        if seconds >= 10:
+            logger.info("%s took %.0f s", node.name, seconds)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        if dataset_name.endswith(".summary"):
+            self._summaries.append(data)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        for summary in self._summaries:
+            sys.stdout.write(f"\n{summary}\n")
+        if self._summaries:
+            sys.stdout.write(f"MLflow runs: {Path('mlruns/mlflow.db')} (make ui)\n")
+            sys.stdout.flush()

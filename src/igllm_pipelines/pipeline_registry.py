@@ -1,0 +1,98 @@
+"""The pipelines by name: ``<domain>``, ``<domain>.data``, ``<domain>.char`` ...
+
+Written by hand and not found by folder: the names are built from domain and encoding,
+and a node belongs to a namespace of the same name.
+"""
+
+from kedro.pipeline import Pipeline
+
+from igllm_pipelines.domains import DOMAINS, ENCODINGS
+from igllm_pipelines.pipelines import (
+    evaluation,
+    inference,
+    rendering,
+    reporting,
+    tokenization,
+    training,
+    validation,
+)
+
+DEFAULT = ("2d", "clevr")
+# the tower of these domains is warmed up, frozen, and its features are cached
+FROZEN_TOWER = ("clevr",)
+_OF_DOMAIN = ("scenes", "rendering", "tower", "warm_up", "model", "training")
+
+
+def _parameters(domain: str) -> dict[str, str]:
+    """Parameters that every piece finds under its own short name."""
+    own = {f"params:{name}": f"params:{name}.{domain}" for name in _OF_DOMAIN}
+    shared = {f"params:{n}": f"params:{n}" for n in ("seed", "inference", "reporting")}
+    return {**own, **shared, "params:domain": f"params:domains.{domain}"}
+
+
+def _piece(
+    piece: Pipeline, namespace: str, inputs: dict[str, str], encoding: str | None = None
+) -> Pipeline:
+    domain = namespace.split(".")[0]
+    parameters = _parameters(domain)
+    if encoding:
+        parameters["params:encoding"] = f"params:encodings.{encoding}"
+    free = piece.inputs()
+    return Pipeline(
+        piece,
+        namespace=namespace,
+        tags=[domain, *([encoding] if encoding else [])],
+        inputs={name: full for name, full in inputs.items() if name in free},
+        parameters={name: full for name, full in parameters.items() if name in free},
+    )
+
+
+def data_pipeline(domain: str) -> Pipeline:
+    """Render, validate, train the tokenizer, make the tower and its features."""
+    frozen = domain in FROZEN_TOWER
+    piece = (
+        rendering.create_pipeline()
+        + validation.create_pipeline()
+        + tokenization.create_tokenizer_pipeline()
+        + training.create_tower_pipeline(frozen=frozen)
+    )
+    return _piece(piece, domain, {})
+
+
+def encoding_pipeline(domain: str, encoding: str) -> Pipeline:
+    """Tokenize, train, infer and evaluate one encoding: one MLflow run."""
+    piece = (
+        tokenization.create_tokens_pipeline()
+        + training.create_pipeline()
+        + inference.create_pipeline()
+        + evaluation.create_pipeline()
+    )
+    shared = {name: f"{domain}.{name}" for name in ("raw", "tokenizer", "tower")}
+    vision = "features" if domain in FROZEN_TOWER else "raw"
+    shared["vision"] = f"{domain}.{vision}"
+    return _piece(piece, f"{domain}.{encoding}", shared, encoding)
+
+
+def report_pipeline(domain: str) -> Pipeline:
+    """Tables, figures, reconstructions and the HTML page of a domain."""
+    of_encoding = {
+        f"{name}_{encoding}": f"{domain}.{encoding}.{name}"
+        for name in ("metrics", "history", "predictions")
+        for encoding in ENCODINGS
+    }
+    return _piece(reporting.create_pipeline(), domain, of_encoding)
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Every pipeline by its name; ``kedro run`` alone runs `DEFAULT`."""
+    pipelines: dict[str, Pipeline] = {}
+    for domain in DOMAINS:
+        parts = {
+            "data": data_pipeline(domain),
+            **{e: encoding_pipeline(domain, e) for e in ENCODINGS},
+            "report": report_pipeline(domain),
+        }
+        pipelines |= {f"{domain}.{name}": part for name, part in parts.items()}
+        pipelines[domain] = sum(parts.values(), Pipeline([]))
+    pipelines["__default__"] = sum((pipelines[d] for d in DEFAULT), Pipeline([]))
+    return pipelines
