@@ -1,0 +1,81 @@
+"""Scores prediction records against the true scenes of a split."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from igllm_pipelines.metrics.dots import CellTest, dot_metrics
+from igllm_pipelines.metrics.objects import object_metrics
+from igllm_pipelines.scene import ProgramError, ProgramSyntax, Scene, parse_program
+from igllm_pipelines.scene.program import WORD_ATTRIBUTES
+
+Records = Sequence[Mapping[str, Any]]
+
+
+def predicted_scenes(records: Records, syntax: ProgramSyntax) -> list[Scene | None]:
+    """Parses each record's ``program``; None where it does not parse.
+
+    >>> syntax = ProgramSyntax(("x", "y"))
+    >>> predicted_scenes([{"program": "add(x="}], syntax)
+    [None]
+    """
+    return [_parse(record["program"], syntax) for record in records]
+
+
+def _parse(program: str, syntax: ProgramSyntax) -> Scene | None:
+    try:
+        return parse_program(program, syntax)
+    except ProgramError:
+        return None
+
+
+def scenes_of(records: Records, scenes: Sequence[Scene]) -> list[Scene]:
+    """The true scene of each record, found by its image name.
+
+    Raises:
+        ValueError: a record names an image that the split does not have, or two
+            records name the same image.
+    """
+    by_image = {scene.image_filename: scene for scene in scenes}
+    names = [record["image"] for record in records]
+    unknown = sorted(set(names) - set(by_image))
+    if unknown:
+        raise ValueError(
+            f"{len(unknown)} predictions name images that the labels do not have, "
+            f"first {unknown[0]!r}; predict again with the present data"
+        )
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"image {twice!r} is predicted twice; predict again")
+    return [by_image[name] for name in names]
+
+
+def evaluate_predictions(
+    records: Records,
+    scenes: Sequence[Scene],
+    syntax: ProgramSyntax,
+    in_training_cell: CellTest | None = None,
+) -> dict[str, float]:
+    """All metrics of one split.
+
+    Args:
+        records: predictions with ``image`` and ``program``; scenes without a record
+            are not scored.
+        scenes: the true scenes of the split, in any order.
+        syntax: of the domain's programs; with ``x`` and ``y`` it is the 2D domain.
+        in_training_cell: for ``snap`` in 2D, positions ``(n, 2)`` to booleans.
+
+    Returns:
+        The metrics of `dot_metrics` or `object_metrics` and ``images``, how many were
+        scored. A metric that cannot be measured (nothing parses, nothing is held out)
+        is left out.
+    """
+    preds = predicted_scenes(records, syntax)
+    target = scenes_of(records, scenes)
+    if {"x", "y"} <= set(syntax.attributes):
+        metrics = dot_metrics(preds, target, in_training_cell)
+    else:
+        words = [name for name in syntax.attributes if name in WORD_ATTRIBUTES]
+        metrics = object_metrics(preds, target, words)
+    measured = {k: float(v) for k, v in metrics.items() if not math.isnan(v)}
+    return {**measured, "images": float(len(records))}
