@@ -9,7 +9,7 @@ help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 # libraries that Blender's module links against and a bare Debian or Ubuntu lacks
-APT := libegl1 libgl1 libsm6 libxext6 libxfixes3 libxi6 libxkbcommon0 libxrender1 libxxf86vm1
+APT := libgl1 libsm6 libxext6 libxfixes3 libxi6 libxkbcommon0 libxrender1
 
 apt: ## install the system libraries of Blender where they are missing (Debian, as root)
 	@$(BIN)/python -c "import bpy" 2>/dev/null && exit 0; \

@@ -47,6 +47,7 @@ class ExperimentRunHook:
 
     @hook_impl(trylast=True)  # after kedro-mlflow opened the session's run
     def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        """Remembers the session's run."""
         import mlflow
 
         run = mlflow.active_run()
@@ -57,6 +58,7 @@ class ExperimentRunHook:
 
     @hook_impl(tryfirst=True)  # before kedro-mlflow logs the node's parameters
     def before_node_run(self, node: Any, inputs: dict[str, Any]) -> None:
+        """Switches to the node's run and logs the fields of typed parameters."""
         if self._parent is None:
             return
         import mlflow
@@ -103,6 +105,7 @@ class ExperimentRunHook:
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Logs histories, metrics and summaries, each by the dataset's name."""
         if self._parent is None:
             return
         import mlflow
@@ -139,11 +142,13 @@ class ExperimentRunHook:
 
     @hook_impl(tryfirst=True)  # before kedro-mlflow ends the session's run
     def after_pipeline_run(self) -> None:
+        """Ends the children."""
         if self._parent is not None:
             self._activate(None)
 
     @hook_impl(tryfirst=True)
     def on_pipeline_error(self) -> None:
+        """Marks the children that did not come to their metrics as failed."""
         if self._parent is None:
             return
         import mlflow
@@ -172,28 +177,33 @@ class ProgressHook:
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Any) -> None:
+        """Counts the nodes."""
         self._total, self._count = len(pipeline.nodes), 0
         self._summaries = []
 
     @hook_impl
     def before_node_run(self, node: Any) -> None:
+        """Names the node."""
         self._count += 1
         self._started[node.name] = time.monotonic()
         logger.info("[%d/%d] %s", self._count, self._total, node.name)
 
     @hook_impl
     def after_node_run(self, node: Any) -> None:
+        """Says how long a long node took."""
         seconds = time.monotonic() - self._started.pop(node.name)
         if seconds >= 10:
             logger.info("%s took %.0f s", node.name, seconds)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Keeps the summaries for the end."""
         if dataset_name.endswith(".summary"):
             self._summaries.append(data)
 
     @hook_impl
     def after_pipeline_run(self) -> None:
+        """Writes the summaries."""
         for summary in self._summaries:
             sys.stdout.write(f"\n{summary}\n")
         if self._summaries:

@@ -33,7 +33,7 @@ def _parameters(domain: str) -> dict[str, str]:
 def _piece(
     piece: Pipeline, namespace: str, inputs: dict[str, str], encoding: str | None = None
 ) -> Pipeline:
-    domain = namespace.split(".")[0]
+    domain = namespace.partition(".")[0]
     parameters = _parameters(domain)
     if encoding:
         parameters["params:encoding"] = f"params:encodings.{encoding}"

@@ -33,9 +33,9 @@ class TokensDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         for split, table in data.items():
-            with pa.OSFile(str(partial / f"{split}.arrow"), "wb") as sink:
-                with pa.ipc.new_file(sink, table.schema) as writer:
-                    writer.write_table(table)
+            path = str(partial / f"{split}.arrow")
+            with pa.OSFile(path, "wb") as f, pa.ipc.new_file(f, table.schema) as writer:
+                writer.write_table(table)
         shutil.rmtree(self._filepath, ignore_errors=True)
         os.replace(partial, self._filepath)
 

@@ -78,9 +78,8 @@ def scene_to_record(scene: Scene) -> Record:
         "generator": scene.generator,
         "engine": scene.engine,
     }
-    empty = (None, [], "")
-    keep = ("image_filename", "objects")
-    return {k: v for k, v in record.items() if k in keep or v not in empty}
+    official = ("image_filename", "objects")
+    return {k: v for k, v in record.items() if v or k in official}
 
 
 def scene_from_record(record: Record, where: str) -> Scene:

@@ -18,7 +18,7 @@ fenced code block is read from inside the fence.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -241,7 +241,7 @@ class _Parser:
             position = match.end()
         yield _Token("end", "", end)
 
-    def _fail(self, reason: str, position: int) -> None:
+    def _fail(self, reason: str, position: int) -> NoReturn:
         line = self._text.count("\n", 0, position) + 1
         column = position - self._text.rfind("\n", 0, position)
         raise ProgramError(reason, line, column)
@@ -280,7 +280,6 @@ class _Parser:
             return _object_from(values, self._syntax)
         except ValueError as error:
             self._fail(str(error), start)
-            raise
 
     def _argument(self, values: dict[str, Value]) -> None:
         name = self._take("name")
@@ -300,7 +299,7 @@ class _Parser:
             known = ", ".join(self._syntax.words.get(attribute, ()))
             reason = f"unknown {attribute} {token.text}, known: {known}"
             self._fail(reason, token.position)
-        return str(word)
+        return word
 
     def _numbers(self, attribute: str) -> tuple[float, ...]:
         start = self._peek().position

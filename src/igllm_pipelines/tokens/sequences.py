@@ -51,7 +51,7 @@ class ProgramTokens:
         self._head: list[int] = header["question"] + header["answer_open"]
         self._tail: list[int] = header["answer_close"]
         self._add: list[int] = header["add"]
-        self._objects = table["objects"].combine_chunks()
+        self._objects = table["objects"]
 
     @classmethod
     def open(cls, path: Path) -> "ProgramTokens":

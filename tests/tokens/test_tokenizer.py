@@ -1,0 +1,49 @@
+import pytest
+
+from igllm_pipelines.domains import DOMAINS
+from igllm_pipelines.scene.program import NUM
+from igllm_pipelines.tokens.conversation import ANSWER_CLOSE, ANSWER_OPEN, QUESTION
+from igllm_pipelines.tokens.tokenizer import pieces, train_tokenizer
+
+
+@pytest.fixture(scope="module", params=sorted(DOMAINS))
+def syntax(request):
+    return DOMAINS[request.param].syntax
+
+
+@pytest.fixture(scope="module")
+def tokenizer(syntax):
+    return train_tokenizer(syntax)
+
+
+def ids_of(tokenizer, text):
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def test_every_piece_is_one_token(syntax, tokenizer):
+    for piece in (*pieces(syntax), QUESTION, ANSWER_OPEN, ANSWER_CLOSE, NUM):
+        assert len(ids_of(tokenizer, piece)) == 1, piece
+
+
+def test_decode_gives_the_text_back(tokenizer):
+    for text in ("add(x=0.123, y=0.456)\n", "é ☃ add( \t'", f"loc=({NUM}, {NUM})"):
+        assert tokenizer.decode(ids_of(tokenizer, text)) == text
+
+
+def test_each_digit_is_a_token(tokenizer):
+    ids = ids_of(tokenizer, "-10.25")
+    assert [tokenizer.decode([i]) for i in ids] == ["-", "1", "0", ".", "2", "5"]
+
+
+def test_training_is_repeatable(syntax, tokenizer):
+    assert train_tokenizer(syntax).get_vocab() == tokenizer.get_vocab()
+
+
+def test_saved_tokenizer_loads(tmp_path, tokenizer):
+    from transformers import AutoTokenizer
+
+    tokenizer.save_pretrained(tmp_path)
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    assert loaded.get_vocab() == tokenizer.get_vocab()
+    assert loaded.convert_tokens_to_ids(NUM) == tokenizer.convert_tokens_to_ids(NUM)
+    assert loaded.eos_token_id == tokenizer.eos_token_id
