@@ -121,7 +121,8 @@ class ExperimentRunHook:
         elif leaf == "summary":
             mlflow.log_text(data, f"{namespace}/summary.txt")
         elif leaf == "model":
-            mlflow.set_tag("parameters", str(data.num_parameters()))
+            count = sum(weight.numel() for weight in data.parameters())
+            mlflow.log_param("num_weights", count)
 
     def _log_history(self, history: list[dict[str, float]]) -> None:
         import mlflow

@@ -1,0 +1,122 @@
+"""One MLflow run per (domain, encoding), through a real session's hooks."""
+
+import pytest
+from kedro.framework.hooks import _create_hook_manager
+from kedro.pipeline import Node, Pipeline
+from kedro.runner import SequentialRunner
+
+from igllm_pipelines.hooks import ExperimentRunHook, ProgressHook, flatten
+
+
+@pytest.fixture
+def client(tmp_path):
+    import mlflow
+
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    mlflow.create_experiment("test", artifact_location=str(tmp_path / "artifacts"))
+    mlflow.set_experiment("test")
+    yield mlflow.MlflowClient()
+    mlflow.set_tracking_uri(before)
+
+
+def pipeline_of(metrics):
+    """Two experiments that make a history and metrics of the same names."""
+    piece = Pipeline(
+        [
+            Node(
+                lambda: [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25}],
+                None,
+                "history",
+                name="train",
+            ),
+            Node(metrics, "history", "metrics", name="evaluate"),
+        ]
+    )
+    parts = [
+        Pipeline(piece, namespace=f"2d.{encoding}") for encoding in ("char", "float")
+    ]
+    return sum(parts, Pipeline([]))
+
+
+def run(pipeline):
+    """What a session does around its runner, kedro-mlflow's parent run included."""
+    import mlflow
+    from kedro.io import DataCatalog, MemoryDataset
+
+    manager = _create_hook_manager()
+    hook = ExperimentRunHook()
+    manager.register(hook)
+    catalog = DataCatalog({name: MemoryDataset() for name in pipeline.datasets()})
+    with mlflow.start_run(run_name="parent") as parent:
+        manager.hook.before_pipeline_run(
+            run_params={"runtime_params": {"seed": 3}},
+            pipeline=pipeline,
+            catalog=catalog,
+        )
+        try:
+            SequentialRunner().run(pipeline, catalog, manager)
+        except ZeroDivisionError as error:
+            manager.hook.on_pipeline_error(
+                error=error, run_params={}, pipeline=pipeline, catalog=catalog
+            )
+        else:
+            manager.hook.after_pipeline_run(
+                run_params={}, run_result={}, pipeline=pipeline, catalog=catalog
+            )
+        assert mlflow.active_run().info.run_id == parent.info.run_id
+    return parent.info.run_id
+
+
+def children(client, parent):
+    found = client.search_runs(
+        [client.get_run(parent).info.experiment_id],
+        f"tags.`mlflow.parentRunId` = '{parent}'",
+    )
+    return {run.info.run_name: run for run in found}
+
+
+def test_each_experiment_has_one_run(client):
+    parent = run(pipeline_of(lambda history: {"val_ID": {"mse": history[-1]["loss"]}}))
+    runs = children(client, parent)
+    assert set(runs) == {"2d.char", "2d.float"}
+    for name, child in runs.items():
+        domain, encoding = name.split(".")
+        assert child.data.params == {"domain": domain, "encoding": encoding}
+        assert child.data.metrics["val_ID/mse"] == 0.25
+        assert child.info.status == "FINISHED"
+    assert client.get_run(parent).data.metrics == {}
+    assert "seed" in client.get_run(parent).data.tags["kedro_runtime_params"]
+
+
+def test_loss_curve_is_logged_by_step(client):
+    parent = run(pipeline_of(lambda _: {}))
+    child = children(client, parent)["2d.char"]
+    curve = client.get_metric_history(child.info.run_id, "loss")
+    assert [(m.step, m.value) for m in curve] == [(1, 0.5), (2, 0.25)]
+    assert curve[0].timestamp < curve[1].timestamp
+
+
+def test_two_runs_in_one_process_do_not_mix(client):
+    pipeline = pipeline_of(lambda _: {})
+    parents = [run(pipeline) for _ in range(2)]
+    assert parents[0] != parents[1]
+    assert all(len(children(client, parent)) == 2 for parent in parents)
+
+
+def test_a_failed_node_marks_its_run(client):
+    parent = run(pipeline_of(lambda _: 1 / 0))
+    assert "FAILED" in {c.info.status for c in children(client, parent).values()}
+
+
+def test_flatten_names_leaves():
+    assert dict(flatten({"a": {"b": {"c": 1}}, "d": 2})) == {"a.b.c": 1, "d": 2}
+
+
+def test_summaries_come_at_the_end(capsys):
+    hook = ProgressHook()
+    hook.before_pipeline_run(Pipeline([]))
+    hook.after_dataset_saved("2d.summary", "the table")
+    assert capsys.readouterr().out == ""
+    hook.after_pipeline_run()
+    assert "the table" in capsys.readouterr().out
