@@ -44,12 +44,14 @@ class ExperimentRunHook:
         self._parent: str | None = None
         self._children: dict[str, str] = {}
         self._done: set[str] = set()
+        self._catalog: Any = None
 
     @hook_impl(trylast=True)  # after kedro-mlflow opened the session's run
-    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
-        """Remembers the session's run."""
+    def before_pipeline_run(self, run_params: dict[str, Any], catalog: Any) -> None:
+        """Remembers the session's run and where its datasets lie."""
         import mlflow
 
+        self._catalog = catalog
         run = mlflow.active_run()
         self._parent = run.info.run_id if run else None
         self._children, self._done = {}, set()
@@ -123,6 +125,16 @@ class ExperimentRunHook:
         elif leaf == "model":
             count = sum(weight.numel() for weight in data.parameters())
             mlflow.log_param("num_weights", count)
+            self._log_folder(dataset_name, "model")
+        elif leaf == "report":
+            self._log_folder(dataset_name, f"{namespace}/report")
+
+    def _log_folder(self, dataset_name: str, artifact_path: str) -> None:
+        import mlflow
+
+        filepath = getattr(self._catalog.get(dataset_name), "_filepath", None)
+        if filepath is not None:  # None: a dataset in memory
+            mlflow.log_artifacts(str(filepath), artifact_path)
 
     def _log_history(self, history: list[dict[str, float]]) -> None:
         import mlflow
