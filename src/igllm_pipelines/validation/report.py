@@ -1,0 +1,166 @@
+"""The validation report and what follows from it: an error, or the data card."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from igllm_pipelines.domains.sources import SceneConfig
+from igllm_pipelines.scene import Scene, scene_to_record
+
+Report = dict[str, Any]
+SHOWN = 5  # rows a check in an error message
+
+
+class ValidationFailed(ValueError):
+    """The data set is not what its configuration promises."""
+
+
+def validate_scenes(
+    scenes: Mapping[str, Sequence[Scene]],
+    images: Mapping[str, Sequence[str]],
+    config: SceneConfig,
+    unreadable: Mapping[str, str] | None = None,
+) -> Report:
+    """Checks every label of a data set.
+
+    Args:
+        scenes: of every split that can be read.
+        images: names of the images of every split.
+        config: what the scenes were drawn from.
+        unreadable: ``{split: reason}`` of label files that cannot be read.
+
+    Returns:
+        ``valid``, ``splits`` (numbers of scenes and objects) and ``checks``: records of
+        `suites.run_checks`. The same data give the same report.
+    """
+    from igllm_pipelines.validation.checks import checks_for
+    from igllm_pipelines.validation.suites import MAX_ROWS, run_checks
+    from igllm_pipelines.validation.tables import scene_tables
+
+    broken = dict(unreadable or {})
+    tables = scene_tables(scenes, images, config)
+    sizes = {s: n for s, n in config.num_scenes.items() if s not in broken}
+    checks = [
+        *(_unreadable(split, reason) for split, reason in broken.items()),
+        *run_checks(checks_for(config), tables, sizes),
+        *(
+            _extra(split, names, MAX_ROWS)
+            for split, names in tables.extra_images.items()
+            if split not in broken
+        ),
+    ]
+    return {
+        "valid": all(check["valid"] for check in checks),
+        "splits": _counts(scenes),
+        "checks": checks,
+    }
+
+
+def _counts(scenes: Mapping[str, Sequence[Scene]]) -> dict[str, dict[str, int]]:
+    return {
+        split: {"scenes": len(rows), "objects": sum(len(s.objects) for s in rows)}
+        for split, rows in scenes.items()
+    }
+
+
+def _unreadable(split: str, reason: str) -> Report:
+    row = {"split": split, "reason": reason}
+    return _own_check("labels can be read", split, [row], 1)
+
+
+def _extra(split: str, names: Sequence[str], most: int) -> Report:
+    rows = [{"split": split, "image": name} for name in names[:most]]
+    return _own_check("every image has its label", split, rows, len(names))
+
+
+def _own_check(name: str, split: str, rows: list[Report], failing: int) -> Report:
+    """A check that needs no table."""
+    return {
+        **{"check": name, "expectation": None, "column": None, "limits": {}},
+        **{"split": split, "valid": not rows, "failing": failing, "rows": rows},
+    }
+
+
+def require_valid(report: Mapping[str, Any], where: str = "the data set") -> None:
+    """Stops the line where a check failed.
+
+    Args:
+        report: of `validate_scenes`.
+        where: names the data in the error.
+
+    Raises:
+        ValidationFailed: says which check failed in which rows, and what to do.
+    """
+    failed = [check for check in report["checks"] if not check["valid"]]
+    if report["valid"] and not failed:
+        return
+    lines = [line for check in failed for line in _failure_lines(check)]
+    raise ValidationFailed(
+        f"{where}: {len(failed)} of {len(report['checks'])} checks failed\n"
+        + "\n".join(lines)
+        + "\nMend or remove these labels, or change the scenes' parameters and render "
+        "again; the whole list stands in validation.json."
+    )
+
+
+def _failure_lines(check: Mapping[str, Any]) -> list[str]:
+    limits = _limits_text(check["limits"])
+    head = f"  {check['check']} [{check['split']}]: {check['failing']} failing"
+    rows = [f"    {_row_text(row)}" for row in check["rows"][:SHOWN]]
+    more = check["failing"] - len(rows)
+    if more > 0 and rows and check["column"]:
+        rows.append(f"    and {more} more")
+    return [f"{head} (allowed: {limits})" if limits else head, *rows]
+
+
+def _limits_text(limits: Mapping[str, Any]) -> str:
+    if "words" in limits:
+        words = [str(word) for word in limits["words"]]
+        return ", ".join(words if len(words) <= 8 else [*words[:8], "..."])
+    return ", ".join(f"{name} {_short(value)}" for name, value in limits.items())
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _row_text(row: Mapping[str, Any]) -> str:
+    place = [str(row["split"])] if "split" in row else []
+    if "image" in row:
+        place.append(str(row["image"]))
+    if "object" in row:
+        place.append(f"object {row['object']}")
+    rest = (k for k in row if k not in ("split", "image", "object"))
+    values = ", ".join(f"{name}={_short(row[name])}" for name in rest)
+    return ", ".join(place) + (f": {values}" if values else "")
+
+
+def data_card(scenes: Mapping[str, Sequence[Scene]], report: Report) -> Report:
+    """What a valid data set is: numbers of scenes and objects, digests of the labels.
+
+    The digest is taken of the records that `scene_to_record` makes, so it does not
+    depend on how the label file is written.
+
+    Raises:
+        ValidationFailed: the report is of no valid data set.
+    """
+    require_valid(report)
+    splits = {
+        split: {**counts, "labels_sha256": labels_digest(scenes[split])}
+        for split, counts in report["splits"].items()
+    }
+    return {"valid": True, "splits": splits}
+
+
+def labels_digest(scenes: Sequence[Scene]) -> str:
+    """SHA-256 of the scenes' records, one JSON line a scene.
+
+    >>> labels_digest([])[:8]
+    'e3b0c442'
+    """
+    digest = hashlib.sha256()
+    for scene in scenes:
+        digest.update(json.dumps(scene_to_record(scene), sort_keys=True).encode())
+        digest.update(b"\n")
+    return digest.hexdigest()
