@@ -27,16 +27,19 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 def _mlflow_uri() -> str:
     # not MLFLOW_TRACKING_URI: mlflow.set_tracking_uri() exports that name itself, so
     # it would leak from one session to the next in the same process
-    uri = os.environ.get("IGLLM_MLFLOW_URI")
-    if uri:
-        return uri
-    folder = PROJECT_ROOT / "mlruns"
-    folder.mkdir(exist_ok=True)
-    return f"sqlite:///{(folder / 'mlflow.db').as_posix()}"
+    default = f"sqlite:///{(PROJECT_ROOT / 'mlruns' / 'mlflow.db').as_posix()}"
+    uri = os.environ.get("IGLLM_MLFLOW_URI", default)
+    if uri.startswith("sqlite:///"):
+        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    return uri
 
 
-def _artifacts() -> str:
-    return (PROJECT_ROOT / "mlruns" / "artifacts").as_posix()
+def _artifacts() -> str | None:
+    """Beside the database; a tracking server chooses its own place."""
+    uri = _mlflow_uri()
+    if not uri.startswith("sqlite:///"):
+        return None
+    return (Path(uri.removeprefix("sqlite:///")).parent / "artifacts").as_posix()
 
 
 HOOKS = (ExperimentRunHook(), ProgressHook())

@@ -1,0 +1,104 @@
+"""The registry, the catalog and the configuration agree, and start-up stays light."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.framework.project import configure_project
+from kedro.framework.project import pipelines as registered
+from kedro.framework.startup import bootstrap_project
+from kedro.io import DataCatalog
+
+from igllm_pipelines.domains import DOMAINS, ENCODINGS
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = (
+    "bpy",
+    "great_expectations",
+    "matplotlib",
+    "mlflow",
+    "open_clip",
+    "pandas",
+    "ray",
+    "torch",
+    "transformers",
+)
+
+
+@pytest.fixture(scope="module")
+def pipelines():
+    bootstrap_project(ROOT)
+    configure_project("igllm_pipelines")
+    return dict(registered)
+
+
+def config(env):
+    from igllm_pipelines.settings import CONFIG_LOADER_ARGS
+
+    args = {**CONFIG_LOADER_ARGS, "default_run_env": env}
+    return OmegaConfigLoader(conf_source=str(ROOT / "conf"), **args)
+
+
+def loaded_modules(statement):
+    """Which heavy modules a fresh interpreter holds after `statement`."""
+    code = f"{statement}\nimport sys\nprint(*sys.modules)"
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return set(HEAVY) & set(out.stdout.split())
+
+
+def test_every_part_has_its_name(pipelines):
+    parts = {f"{d}.{p}" for d in DOMAINS for p in ("data", *ENCODINGS, "report")}
+    assert set(pipelines) == {*DOMAINS, *parts, "__default__"}
+
+
+def test_default_runs_2d_and_clevr(pipelines):
+    nodes = {node.name for node in pipelines["__default__"].nodes}
+    assert nodes == {n.name for d in ("2d", "clevr") for n in pipelines[d].nodes}
+
+
+@pytest.mark.parametrize("domain", sorted(DOMAINS))
+def test_parts_make_up_the_domain(pipelines, domain):
+    parts = [pipelines[f"{domain}.{p}"] for p in ("data", *ENCODINGS, "report")]
+    whole = {node.name for node in pipelines[domain].nodes}
+    assert whole == {node.name for part in parts for node in part.nodes}
+    free = pipelines[domain].inputs()
+    needed = {n for n in free if not n.startswith("params:")}
+    assert needed == {f"{domain}.{e}.checkpoints" for e in ENCODINGS}
+
+
+@pytest.mark.parametrize("env", ["local", "test"])
+def test_every_dataset_and_parameter_is_configured(pipelines, env):
+    loader = config(env)
+    catalog = DataCatalog.from_config(loader["catalog"])
+    parameters = loader["parameters"]
+    for name in pipelines["__default__"].datasets():
+        if name.startswith("params:"):
+            value = parameters
+            for key in name.removeprefix("params:").split("."):
+                value = value[key]
+        else:
+            filepath = Path(str(catalog.get(name)._filepath))
+            folders = filepath.parts[
+                filepath.parts.index("data" if env == "local" else "data_test") + 2 :
+            ]
+            assert folders[0] in DOMAINS, (name, filepath)
+
+
+def test_package_import_is_light():
+    assert loaded_modules("import igllm_pipelines") == set()
+
+
+def test_registry_import_is_light():
+    statement = (
+        "from igllm_pipelines.pipeline_registry import register_pipelines\n"
+        "register_pipelines()"
+    )
+    assert loaded_modules(statement) == set()
+
+
+def test_light_import_check_can_fail():
+    assert loaded_modules("import pandas") == {"pandas"}

@@ -1,0 +1,157 @@
+"""The whole line through the command that a user types, at the smallest scale."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+pytestmark = [pytest.mark.slow, pytest.mark.blender]
+
+
+class Project:
+    """A configuration of its own, whose data and MLflow runs lie in `folder`."""
+
+    def __init__(self, folder):
+        self.data = folder / "data"
+        self.database = folder / "mlruns" / "mlflow.db"
+        self.conf = folder / "conf"
+        shutil.copytree(ROOT / "conf", self.conf)
+        text = f"data: {self.data.as_posix()}\nexperiment: test\n"
+        (self.conf / "test" / "globals.yml").write_text(text)
+        self.env = {
+            **os.environ,
+            "IGLLM_MLFLOW_URI": f"sqlite:///{self.database}",
+            "KEDRO_LOGGING_CONFIG": str(self.conf / "logging.yml"),
+        }
+
+    def start(self, *arguments):
+        command = [sys.executable, "-m", "kedro", "run", "--env=test"]
+        return subprocess.Popen(
+            [*command, f"--conf-source={self.conf}", *arguments],
+            cwd=ROOT,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments, code=0):
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=600)
+        assert process.returncode == code, output[-5000:]
+        return output
+
+    def kill_when(self, condition, *arguments):
+        """Kills the run and all its workers as soon as `condition` holds."""
+        process = self.start(*arguments)
+        deadline = time.monotonic() + 300
+        while not condition():
+            assert process.poll() is None, process.stdout.read()[-5000:]
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def json(self, path):
+        return json.loads((self.data / path).read_text())
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Both domains, run to the end."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    project.output = project.run()
+    return project
+
+
+@pytest.mark.parametrize(
+    ("domain", "splits", "metric"),
+    [("2d", ("val_ID", "random"), "mse"), ("clevr", ("val_ID", "val_OOD"), "l2")],
+)
+def test_metrics_of_both_encodings(finished, domain, splits, metric):
+    metrics = finished.json(f"08_reporting/{domain}/metrics.json")
+    assert set(metrics) == {"char", "float"}
+    for encoding in metrics.values():
+        assert set(encoding) == set(splits)
+        for values in encoding.values():
+            assert values["parse_rate"] == 100
+            assert values[metric] is None or values[metric] >= 0
+
+
+@pytest.mark.parametrize("domain", ["2d", "clevr"])
+def test_report_and_its_path_are_there(finished, domain):
+    page = finished.data / "08_reporting" / domain / "report" / "index.html"
+    assert "<html" in page.read_text()
+    assert str(page.relative_to(finished.data)) in finished.output
+
+
+def test_one_mlflow_run_for_each_experiment(finished):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{finished.database}")
+    experiment = client.get_experiment_by_name("test")
+    runs = {r.info.run_name: r for r in client.search_runs([experiment.experiment_id])}
+    names = {f"{d}.{e}" for d in ("2d", "clevr") for e in ("char", "float")}
+    assert names < set(runs)
+    assert len(runs) == len(names) + 1
+    for domain, metric in (("2d", "val_ID/mse"), ("clevr", "val_ID/count")):
+        char, float_ = (runs[f"{domain}.{e}"].data for e in ("char", "float"))
+        assert metric in char.metrics
+        assert set(char.metrics) - set(float_.metrics) <= {"number_mse"}
+        assert char.params["training.steps"] == float_.params["training.steps"]
+    assert client.list_artifacts(runs["2d.float"].info.run_id, "model")
+
+
+def test_same_command_again_changes_nothing(finished):
+    before = finished.json("08_reporting/2d/metrics.json")
+    labels = (finished.data / "01_raw/2d/labels/train.json").read_bytes()
+    finished.run("--pipelines=2d")
+    assert finished.json("08_reporting/2d/metrics.json") == before
+    assert (finished.data / "01_raw/2d/labels/train.json").read_bytes() == labels
+
+
+def test_a_run_killed_in_training_goes_on(finished, tmp_path):
+    project = Project(tmp_path)
+    shutil.copytree(finished.data, project.data)
+    models = project.data / "06_models" / "2d" / "float"
+    shutil.rmtree(models)
+    project.kill_when(
+        lambda: any((models / "checkpoints").glob("checkpoint-*/manifest.json")),
+        "--pipelines=2d.float",
+    )
+    assert not (models / "model").exists()
+    project.run("--pipelines=2d.float")
+    for file in (
+        "06_models/2d/float/model/model.safetensors",
+        "08_reporting/2d/float/history.json",
+    ):
+        assert (project.data / file).read_bytes() == (finished.data / file).read_bytes()
+
+
+def test_broken_data_stop_the_line_by_name(finished, tmp_path):
+    project = Project(tmp_path)
+    shutil.copytree(finished.data / "01_raw", project.data / "01_raw")
+    labels = project.data / "01_raw" / "clevr" / "labels" / "train.json"
+    text = labels.read_text()
+    labels.write_text(text.replace('"shape": "cube"', '"shape": "teapot"', 1))
+    output = project.run(
+        "--pipelines=clevr.data", "--from-nodes=clevr.validate", code=1
+    )
+    assert "teapot" in output
+    assert "train" in output
+    assert not (project.data / "02_intermediate" / "clevr" / "data_card.json").exists()
+
+
+def test_unknown_parameter_is_named(finished):
+    output = finished.run(
+        "--pipelines=2d.float", "--params=training.2d.stepz=3", code=1
+    )
+    assert "stepz" in output
