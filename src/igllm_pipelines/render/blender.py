@@ -1,0 +1,172 @@
+"""Renders scenes with bpy: one `BlenderRenderer` lives in each worker process.
+
+Blender keeps one global scene a process and needs the process's main thread, so this
+module is imported by workers only. The studio is built once; meshes and materials are
+shared between scenes, so that memory stays flat.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from igllm_pipelines.render.assets import RADIUS_M, build_meshes
+from igllm_pipelines.render.config import RenderingConfig
+from igllm_pipelines.render.materials import build_material
+from igllm_pipelines.render.studio import apply_settings, build_ground, build_world
+from igllm_pipelines.render.visibility import count_visible_pixels
+from igllm_pipelines.scene.scene import Camera, Light, Scene, SceneObject
+
+LIBRARIES = "libx11-6 libxrender1 libxfixes3 libxi6 libxkbcommon0 libsm6 libgl1"
+
+
+class BlenderUnavailableError(RuntimeError):
+    """Blender cannot start here: says what to install."""
+
+
+def import_bpy() -> ModuleType:
+    """Imports bpy.
+
+    Raises:
+        BlenderUnavailableError: bpy or a system library that it needs is missing.
+    """
+    try:
+        import bpy
+    except ModuleNotFoundError as error:
+        raise BlenderUnavailableError(
+            f"Blender's Python module is missing ({error}): pip install bpy==5.0.1"
+        ) from error
+    except ImportError as error:
+        raise BlenderUnavailableError(
+            f"Blender's Python module cannot be loaded ({error}): install its system "
+            f"libraries, on Debian or Ubuntu by: sudo apt-get update && "
+            f"sudo apt-get install -y --no-install-recommends {LIBRARIES}"
+        ) from error
+    return bpy
+
+
+class BlenderRenderer:
+    """Renders any number of CLEVR scenes in this process.
+
+    Args:
+        config: samples and denoising; what concerns the pool is not used here.
+    """
+
+    def __init__(self, config: RenderingConfig) -> None:
+        self.bpy = import_bpy()
+        self.bpy.ops.wm.read_factory_settings(use_empty=True)
+        self._scene = self.bpy.context.scene
+        apply_settings(self._scene, config)
+        build_world(self.bpy, self._scene)
+        build_ground(self.bpy, self._scene)
+        self._meshes = build_meshes(self.bpy)
+        self._materials: dict[tuple[str, str], Any] = {}
+        self._lamps: list[Any] = []
+        self._objects: list[Any] = []
+        self._camera = self._add("Camera", self.bpy.data.cameras.new("Camera"))
+        self._scene.camera = self._camera
+        self._folder = tempfile.TemporaryDirectory(prefix="igllm-render-")
+        self._file = Path(self._folder.name) / "image.png"
+        self._scene.render.filepath = str(self._file)
+
+    def visible_pixels(self, scene: Scene) -> list[int]:
+        """Number of image pixels in which each object is seen, from half-size rays."""
+        meshes = [self._meshes[obj.shape] for obj in scene.objects]
+        return count_visible_pixels(scene, meshes)
+
+    def render(self, scene: Scene) -> NDArray[np.uint8]:
+        """The picture ``(height, width, 3)``.
+
+        Raises:
+            ValueError: the scene has no camera, or an object lacks an attribute.
+        """
+        self.place(scene)
+        self.call_cycles()
+        with Image.open(self._file) as image:
+            return np.asarray(image.convert("RGB"))
+
+    def call_cycles(self) -> None:
+        """The bare call of Cycles; the picture lands in a scratch file."""
+        self.bpy.ops.render.render(write_still=True)
+
+    def place(self, scene: Scene) -> None:
+        """Puts camera, lamps and objects of `scene` where they belong."""
+        if scene.camera is None:
+            raise ValueError(f"{scene.image_filename}: a scene without camera")
+        self._place_camera(scene.camera)
+        self._place_lights(scene.lights)
+        for obj in self._objects:
+            self.bpy.data.objects.remove(obj, do_unlink=True)
+        self._objects = [self._place_object(obj) for obj in scene.objects]
+
+    def close(self) -> None:
+        """Removes the scratch file."""
+        self._folder.cleanup()
+
+    def _add(self, name: str, data: Any) -> Any:
+        obj = self.bpy.data.objects.new(name, data)
+        self._scene.collection.objects.link(obj)
+        obj.rotation_mode = "QUATERNION"
+        return obj
+
+    def _place_camera(self, camera: Camera) -> None:
+        from mathutils import Matrix
+
+        self._camera.matrix_world = Matrix(camera.world_from_camera)
+        data = self._camera.data
+        data.lens, data.sensor_width = camera.lens_mm, camera.sensor_width_mm
+        data.sensor_fit = "AUTO"
+        data.clip_start, data.clip_end = 0.1, 100.0
+        self._scene.render.resolution_x = camera.width_px
+        self._scene.render.resolution_y = camera.height_px
+
+    def _place_lights(self, lights: tuple[Light, ...]) -> None:
+        kinds = [light.kind for light in lights]
+        if [lamp.data.type for lamp in self._lamps] != kinds:
+            self._new_lamps(lights)
+        for lamp, light in zip(self._lamps, lights, strict=True):
+            lamp.location = light.location
+            lamp.rotation_quaternion = light.rotation
+            lamp.data.energy, lamp.data.color = light.energy, light.color
+            if light.kind == "SUN":
+                lamp.data.angle = light.size
+            else:
+                lamp.data.shape, lamp.data.size = "SQUARE", light.size
+
+    def _new_lamps(self, lights: tuple[Light, ...]) -> None:
+        for lamp in self._lamps:
+            self.bpy.data.lights.remove(lamp.data, do_unlink=True)
+        self._lamps = [
+            self._add(light.name, self.bpy.data.lights.new(light.name, light.kind))
+            for light in lights
+        ]
+
+    def _place_object(self, described: SceneObject) -> Any:
+        for name in ("location", "size", "color", "material", "shape"):
+            if getattr(described, name) is None:
+                raise ValueError(f"an object without {name} cannot be rendered")
+        obj = self._add(f"{described.shape}", self._meshes[described.shape])
+        obj.location = described.location
+        obj.rotation_quaternion = described.rotation or (1.0, 0.0, 0.0, 0.0)
+        obj.scale = (RADIUS_M[str(described.size)],) * 3
+        obj.material_slots[0].link = "OBJECT"
+        obj.material_slots[0].material = self._material(described)
+        return obj
+
+    def _material(self, obj: SceneObject) -> Any:
+        key = (str(obj.material), str(obj.color))
+        if key not in self._materials:
+            self._materials[key] = build_material(self.bpy, *key)
+        return self._materials[key]
+
+
+def silence_stdout() -> None:
+    """Sends this process's standard output to nowhere: Blender's C code writes there."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)

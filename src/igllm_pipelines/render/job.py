@@ -1,0 +1,166 @@
+"""Rendering jobs: all scenes of a domain, or some scenes that are given."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, is_dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from igllm_pipelines.render.config import RenderingConfig
+from igllm_pipelines.render.dot import draw_dot
+from igllm_pipelines.render.pool import RenderPool, Task
+from igllm_pipelines.render.worker import (
+    BlenderWorker,
+    RenderedScene,
+    SceneSource,
+    encode,
+)
+from igllm_pipelines.scene.scene import Scene
+
+Pixels = NDArray[np.uint8]
+_PACKAGES = {"blender": "bpy", "dot": "pillow"}
+
+
+@dataclass(frozen=True)
+class RenderJob:
+    """Every scene of a domain, to be rendered when `run` is called.
+
+    Attributes:
+        source: what the scenes are drawn from.
+        rendering: how they are rendered.
+        seed: of the whole data set, not negative.
+    """
+
+    source: SceneSource
+    rendering: RenderingConfig
+    seed: int
+
+    @property
+    def engine(self) -> str:
+        """What makes the pictures, ``bpy 5.0.1``."""
+        package = _PACKAGES[self.source.picture]
+        return f"{package} {version(package)}"
+
+    @property
+    def filenames(self) -> dict[str, list[str]]:
+        """Image names of each split, in order."""
+        return {
+            split: [self.source.filename(split, index) for index in range(count)]
+            for split, count in self.source.num_scenes.items()
+        }
+
+    @property
+    def scenes_per_shard(self) -> int:
+        """Images in one tar."""
+        return self.rendering.scenes_per_shard
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """Everything that decides what a scene of given split and index looks like.
+
+        How many scenes there are is no part of it, so that a data set can grow.
+        """
+        assert is_dataclass(self.source)
+        scenes = {k: v for k, v in asdict(self.source).items() if k != "num_scenes"}
+        pixels = {}
+        if self.source.picture == "blender":
+            pixels = {
+                "samples": self.rendering.samples,
+                "denoise": self.rendering.denoise,
+            }
+        return {**self.info, "scenes": scenes, "pixels": pixels}
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What the label files say about their making."""
+        return {
+            "generator": self.source.generator,
+            "engine": self.engine,
+            "seed": self.seed,
+        }
+
+    def run(self, missing: Sequence[tuple[str, int]]) -> Iterator[RenderedScene]:
+        """Renders the scenes `missing`, given by split and index, in any order.
+
+        Raises:
+            RenderError: a scene cannot be rendered.
+            BlenderUnavailableError: Blender cannot start.
+        """
+        if not missing:
+            return
+        total = sum(self.source.num_scenes.values())
+        make = self._draw_dots if self.source.picture == "dot" else self._blend
+        with (
+            closing(make(missing)) as scenes,
+            tqdm(
+                scenes,
+                desc=f"render {self.source.generator}",
+                total=total,
+                initial=total - len(missing),
+                unit=" images",
+                mininterval=0.5,
+                smoothing=0.05,
+            ) as bar,
+        ):
+            yield from bar
+
+    def _blend(self, missing: Sequence[tuple[str, int]]) -> Iterator[RenderedScene]:
+        tasks = (
+            Task(
+                f"scene {index} of {split}",
+                "make",
+                (self.source, self.seed, split, index),
+            )
+            for split, index in missing
+        )
+        for _, scene in _in_pool(self.rendering, self.engine, tasks):
+            yield scene
+
+    def _draw_dots(self, missing: Sequence[tuple[str, int]]) -> Iterator[RenderedScene]:
+        # in this process: a dot takes less time than a message to a worker
+        for split, index in missing:
+            scene = self.source.draw(self.seed, split, index, 0)
+            scene = replace(scene, engine=self.engine)
+            yield encode(scene, _dot_picture(scene, self.source), split, index)
+
+
+def render_pictures(
+    scenes: Sequence[Scene], source: SceneSource, rendering: RenderingConfig
+) -> list[Pixels]:
+    """Pictures of given scenes, predicted ones for example, in their order.
+
+    Args:
+        scenes: with everything that the domain's pictures show; CLEVR scenes need
+            camera and lights.
+        source: configuration of the domain.
+        rendering: samples and workers.
+
+    Raises:
+        ValueError: a scene lacks something.
+        RenderError: a scene cannot be rendered.
+    """
+    if source.picture == "dot":
+        return [_dot_picture(scene, source) for scene in scenes]
+    engine = f"bpy {version('bpy')}"
+    tasks = [
+        Task(scene.image_filename or f"scene {index}", "picture", (scene,))
+        for index, scene in enumerate(scenes)
+    ]
+    pictures = {id(task): made for task, made in _in_pool(rendering, engine, tasks)}
+    return [pictures[id(task)] for task in tasks]
+
+
+def _in_pool(
+    rendering: RenderingConfig, engine: str, tasks: Any
+) -> Iterator[tuple[Task, Any]]:
+    with RenderPool(rendering, BlenderWorker, (rendering, engine)) as pool:
+        yield from pool.map(tasks)
+
+
+def _dot_picture(scene: Scene, source: Any) -> Pixels:
+    x, y, _ = scene.locations()[0]
+    return draw_dot(x, y, side_px=source.width_px, radius=source.radius)

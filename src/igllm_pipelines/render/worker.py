@@ -1,0 +1,104 @@
+"""What runs inside a render worker: draws a scene, tests it, renders it."""
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from igllm_pipelines.render.config import RenderingConfig
+from igllm_pipelines.scene.labels import scene_to_record
+from igllm_pipelines.scene.scene import Scene
+
+if TYPE_CHECKING:
+    from igllm_pipelines.render.blender import BlenderRenderer
+
+MAX_ATTEMPTS = 100
+
+
+class SceneSource(Protocol):
+    """What scenes are drawn from: the configuration of a domain."""
+
+    generator: str
+    picture: str
+    num_scenes: Mapping[str, int]
+    min_visible_pixels: float
+
+    def draw(self, seed: int, split: str, index: int, attempt: int) -> Scene:
+        """The scene of this index; another one for each attempt."""
+
+    def filename(self, split: str, index: int) -> str:
+        """Name of its image."""
+
+
+@dataclass(frozen=True)
+class RenderedScene:
+    """A finished scene: its label as JSON and its image as PNG."""
+
+    split: str
+    index: int
+    record: bytes
+    png: bytes
+
+
+def encode(scene: Scene, image: NDArray[np.uint8], split: str, index: int) -> RenderedScene:
+    """Packs a scene and its picture ``(height, width, 3)``."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="PNG")
+    record = json.dumps(scene_to_record(scene), allow_nan=False).encode()
+    return RenderedScene(split, index, record, file.getvalue())
+
+
+class BlenderWorker:
+    """Owns the Blender of this process; Blender starts with the first scene."""
+
+    def __init__(self, config: RenderingConfig, engine: str) -> None:
+        from igllm_pipelines.render.blender import BlenderRenderer, silence_stdout
+
+        silence_stdout()
+        self._engine = engine
+        self._start = lambda: BlenderRenderer(config)
+        self._renderer: BlenderRenderer | None = None
+
+    def make(
+        self,
+        source: SceneSource,
+        seed: int,
+        split: str,
+        index: int,
+    ) -> RenderedScene:
+        """Draws scenes until all objects of one are visible, and renders that.
+
+        Raises:
+            ValueError: no attempt showed all objects.
+        """
+        for attempt in range(MAX_ATTEMPTS):
+            scene = source.draw(seed, split, index, attempt)
+            seen = self._blender().visible_pixels(scene)
+            if min(seen, default=0) >= source.min_visible_pixels:
+                break
+        else:
+            raise ValueError(
+                f"scene {index} of {split}: in none of {MAX_ATTEMPTS} attempts were all "
+                "objects visible; lower min_visible or max_objects"
+            )
+        objects = (
+            replace(obj, visible_pixels=pixels)
+            for obj, pixels in zip(scene.objects, seen, strict=True)
+        )
+        scene = replace(scene, objects=tuple(objects), engine=self._engine)
+        return encode(scene, self.picture(scene), split, index)
+
+    def picture(self, scene: Scene) -> NDArray[np.uint8]:
+        """The picture ``(height, width, 3)`` of any scene."""
+        return self._blender().render(scene)
+
+    def _blender(self) -> "BlenderRenderer":
+        # not in __init__: an error there would look like a crashed worker
+        if self._renderer is None:
+            self._renderer = self._start()
+        return self._renderer

@@ -1,0 +1,1 @@
+"""Images on disk: tar shards with an index, the official layout, cached features."""

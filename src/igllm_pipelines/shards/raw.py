@@ -1,0 +1,137 @@
+"""Reads a raw data folder: ours of several shards a split, or the official downloads.
+
+    images/<split>-<nnnnn>.tar or images/<split>.tar, members possibly in folders
+    labels/<split>.json
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from igllm_pipelines.scene.labels import read_labels
+from igllm_pipelines.scene.scene import Scene
+from igllm_pipelines.shards.tar import ShardError, TarIndex
+
+Pixels = NDArray[np.uint8]
+_IMAGES = (".png", ".jpg", ".jpeg")
+
+
+class RawData:
+    """Scenes and images of all splits; cheap to make, nothing is read before use.
+
+    Safe to pickle and to use after a fork.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+        self._scenes: dict[str, list[Scene]] = {}
+        self._places: dict[str, dict[str, tuple[TarIndex, str]]] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"root": self.root, "_scenes": {}, "_places": {}}
+
+    def __repr__(self) -> str:
+        return f"RawData({str(self.root)!r})"
+
+    def splits(self) -> list[str]:
+        """Names of the splits that have labels, sorted.
+
+        Raises:
+            ShardError: there is no label file.
+        """
+        names = sorted(path.stem for path in (self.root / "labels").glob("*.json"))
+        if not names:
+            raise ShardError(
+                f"{self.root / 'labels'}: no label files; render or download the data"
+            )
+        return names
+
+    def scenes(self, split: str) -> list[Scene]:
+        """All scenes of a split, in the order of its label file.
+
+        Raises:
+            LabelError: the file is missing or a label cannot be read.
+        """
+        if split not in self._scenes:
+            self._scenes[split] = read_labels(self.root / "labels" / f"{split}.json")
+        return self._scenes[split]
+
+    def filenames(self, split: str) -> list[str]:
+        """Names of the images that the shards of `split` hold, in their order."""
+        return list(self._index(split))
+
+    def image(self, split: str, filename: str) -> Pixels:
+        """One image ``(height, width, 3)``, uint8.
+
+        Raises:
+            ShardError: the tar or the image is missing or damaged.
+        """
+        tar, member = self._place(split, filename)
+        try:
+            with Image.open(io.BytesIO(tar.read(member))) as image:
+                return np.asarray(image.convert("RGB"))
+        except (UnidentifiedImageError, OSError, SyntaxError) as error:
+            raise ShardError(
+                f"{tar.path}: image {member} cannot be read ({error}); remove the "
+                "tar and run the rendering again"
+            ) from error
+
+    def batch(self, split: str, filenames: Sequence[str]) -> Pixels:
+        """Images ``(batch, height, width, 3)`` in the order of `filenames`.
+
+        Raises:
+            ShardError: an image is missing or damaged, or sizes differ.
+        """
+        images = [self.image(split, filename) for filename in filenames]
+        shapes = {image.shape for image in images}
+        if len(shapes) > 1:
+            raise ShardError(f"{self.root}: images of {split} differ in size: {shapes}")
+        return np.stack(images) if images else np.empty((0, 0, 0, 3), dtype=np.uint8)
+
+    def _place(self, split: str, filename: str) -> tuple[TarIndex, str]:
+        index = self._index(split)
+        if filename not in index:
+            raise ShardError(
+                f"{self.root / 'images'}: no tar of split {split} holds {filename!r}; "
+                "render or download the data again"
+            )
+        return index[filename]
+
+    def _index(self, split: str) -> dict[str, tuple[TarIndex, str]]:
+        if split not in self._places:
+            self._places[split] = self._build_index(split)
+        return self._places[split]
+
+    def _build_index(self, split: str) -> dict[str, tuple[TarIndex, str]]:
+        places: dict[str, tuple[TarIndex, str]] = {}
+        for path in self._tars(split):
+            tar = TarIndex(path)
+            for member in tar.members:
+                name = PurePosixPath(member).name
+                if not name.lower().endswith(_IMAGES) or name.startswith("._"):
+                    continue
+                if name in places:
+                    raise ShardError(
+                        f"{path}: {member} has the name of another image, "
+                        f"{places[name][1]} in {places[name][0].path}; rename one"
+                    )
+                places[name] = (tar, member)
+        return places
+
+    def _tars(self, split: str) -> list[Path]:
+        folder = self.root / "images"
+        if not folder.is_dir():
+            raise ShardError(f"{folder}: no such folder; render or download the data")
+        shard = re.compile(rf"{re.escape(split)}(-\d+)?\.tar")
+        tars = sorted(p for p in folder.glob("*.tar") if shard.fullmatch(p.name))
+        if not tars:
+            raise ShardError(
+                f"{folder}: no tar of split {split} ({split}.tar or {split}-00000.tar);"
+                " render or download the data"
+            )
+        return tars

@@ -1,0 +1,193 @@
+"""Tar files with random access: written whole under a temporary name, read by offset.
+
+A tar keeps an index of its members beside it (``.index/<name>.json``). The index is
+trusted only while the tar has the size it was made for, and each read checks the
+member's own header, so that a replaced tar is noticed.
+"""
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+BLOCK = tarfile.BLOCKSIZE
+Span = tuple[int, int]  # where a member's data begin, and how long they are
+
+
+class ShardError(RuntimeError):
+    """Images on disk that cannot be used: says which, what is wrong, what to do."""
+
+
+def member_header(name: str, size: int) -> bytes:
+    """A header block without time, owner and other traces of this machine."""
+    check_name(name, "a new shard")
+    info = tarfile.TarInfo(name)
+    info.size, info.mtime = size, 0
+    return info.tobuf(tarfile.USTAR_FORMAT)
+
+
+def member_bytes(name: str, data: bytes) -> bytes:
+    """A whole member: header, data, padding to full blocks."""
+    return member_header(name, len(data)) + data + b"\0" * (-len(data) % BLOCK)
+
+
+def check_name(name: str, where: str) -> None:
+    """Refuses a member name that would leave the folder it is unpacked into.
+
+    Raises:
+        ShardError: the name is absolute or climbs up.
+    """
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or not path.name:
+        raise ShardError(f"{where}: member {name!r} would leave its folder; not read")
+
+
+def write_tar(path: Path, members: Iterable[tuple[str, bytes]]) -> None:
+    """Writes `members` in the order given; a tar under `path` is whole or absent."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("wb") as file:
+        for name, data in members:
+            file.write(member_bytes(name, data))
+        file.write(b"\0" * (2 * BLOCK))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def scan(path: Path) -> dict[str, Span]:
+    """The members that are files, in their order in the tar.
+
+    Raises:
+        ShardError: the file is missing, no tar, cut off, or a member's name leads
+            out of its folder.
+    """
+    try:
+        with tarfile.open(path, "r:") as tar:
+            members = {m.name: (m.offset_data, m.size) for m in tar if m.isfile()}
+            ended = tar.offset  # behind the last member
+    except FileNotFoundError:
+        raise ShardError(f"{path}: no such file; render or download it") from None
+    except (tarfile.TarError, EOFError) as error:
+        raise ShardError(_broken(path, str(error))) from error
+    size = path.stat().st_size
+    if ended > size or not members:
+        raise ShardError(_broken(path, f"it ends at byte {size}, before its content"))
+    for name in members:
+        check_name(name, str(path))
+    return members
+
+
+def _broken(path: Path, why: str) -> str:
+    return (
+        f"{path}: the tar is cut off or damaged ({why}); remove it and run the "
+        "rendering again, or download it again"
+    )
+
+
+class TarIndex:
+    """Random access to one tar.
+
+    Safe in several threads and after a fork: reads carry their own position.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._members: dict[str, Span] | None = None
+        self._file: io.FileIO | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"path": self.path, "_members": self._members, "_file": None}
+
+    @property
+    def members(self) -> dict[str, Span]:
+        """Offset and size of each member by its name."""
+        if self._members is None:
+            self._members = self._stored() or self._rebuild()
+        return self._members
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a member.
+
+        Raises:
+            ShardError: there is no such member, or the tar is cut off.
+        """
+        data = self._read_checked(name)
+        if data is None:  # the tar is another one than the index was made for
+            self.close()
+            self._members = self._rebuild()
+            data = self._read_checked(name)
+        if data is None:
+            raise ShardError(f"{self.path}: no member {name!r}; render the shard again")
+        return data
+
+    def close(self) -> None:
+        """Closes the file; the next read opens it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _read_checked(self, name: str) -> bytes | None:
+        if name not in self.members:
+            return None
+        offset, size = self.members[name]
+        block = os.pread(self._descriptor(), BLOCK + size, offset - BLOCK)
+        if len(block) != BLOCK + size or not _is_header(block[:BLOCK], name, size):
+            return None
+        return block[BLOCK:]
+
+    def _descriptor(self) -> int:
+        if self._file is None:
+            try:
+                self._file = io.FileIO(self.path)
+            except FileNotFoundError:
+                raise ShardError(
+                    f"{self.path}: no such file; render or download it"
+                ) from None
+        return self._file.fileno()
+
+    @property
+    def _index_path(self) -> Path:
+        return self.path.parent / ".index" / f"{self.path.name}.json"
+
+    def _stored(self) -> dict[str, Span] | None:
+        try:
+            stored = json.loads(self._index_path.read_text())
+            if stored["tar_size"] != self.path.stat().st_size:
+                return None
+            return {name: (int(o), int(s)) for name, (o, s) in stored["members"].items()}
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _rebuild(self) -> dict[str, Span]:
+        members = scan(self.path)
+        stored = {"tar_size": self.path.stat().st_size, "members": members}
+        with suppress(OSError):  # a read-only folder: do without
+            self._index_path.parent.mkdir(exist_ok=True)
+            partial = self._index_path.with_suffix(f".{os.getpid()}.partial")
+            partial.write_text(json.dumps(stored))
+            os.replace(partial, self._index_path)
+        return members
+
+
+def _is_header(block: bytes, name: str, size: int) -> bool:
+    try:
+        info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.TarError:
+        return False
+    # a long name stands in a block of its own before the header, which then holds its
+    # beginning only
+    return info.size == size and (info.name == name or len(name) > 99)
+
+
+def read_members(path: Path) -> Iterator[tuple[str, bytes]]:
+    """All members of a tar, in order."""
+    index = TarIndex(path)
+    try:
+        for name in index.members:
+            yield name, index.read(name)
+    finally:
+        index.close()
