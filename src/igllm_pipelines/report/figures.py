@@ -1,0 +1,186 @@
+"""Figures as PNG bytes; matplotlib without its global state."""
+
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from igllm_pipelines.report.tables import METRICS, PAPER, Metrics
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FloatArray = NDArray[np.float64]
+CellTest = Callable[[FloatArray], NDArray[np.bool_]]
+History = Sequence[Mapping[str, float]]
+
+COLORS = {"char": "#d1691c", "float": "#1f6fd6"}
+INK, MUTED, CELL = "#1f2430", "#8a90a0", "#e6ebf5"
+HELD_OUT, TRAINED = "#c2255c", "#2b8a6e"
+_TRAINING = {"step", "loss", "ce", "number_mse", "learning_rate", "grad_norm"}
+_LOSSES = {"ce": "cross-entropy", "number_mse": "squared error of the numbers"}
+
+
+def _figure(columns: int, width: float, height: float) -> "tuple[Figure, list[Axes]]":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, columns))
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.spines[["left", "bottom"]].set_color(MUTED)
+        ax.tick_params(colors=INK, labelsize=9)
+    return figure, list(axes)
+
+
+def _png(figure: "Figure") -> bytes:
+    buffer = BytesIO()
+    # no software name in the file: a new matplotlib alone changes no report
+    figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def scatter(
+    preds: Mapping[str, FloatArray], target: FloatArray, in_training_cell: CellTest
+) -> bytes:
+    """Where the dots are and where each encoding says they are (Figure 5 a-c).
+
+    Args:
+        preds: positions ``(n, 2)`` of each encoding in image sides, NaN for none.
+        target: true positions ``(n, 2)``.
+        in_training_cell: positions ``(n, 2)`` to booleans.
+    """
+    panels = {"true positions": target, **preds}
+    figure, axes = _figure(len(panels), 3.6 * len(panels), 4.1)
+    held_out = ~in_training_cell(target)
+    for ax, (title, positions) in zip(axes, panels.items(), strict=True):
+        _cells(ax, in_training_cell)
+        for mask, color, label in (
+            (~held_out, TRAINED, "true position in a training cell"),
+            (held_out, HELD_OUT, "true position held out"),
+        ):
+            dots = positions[mask]
+            x, y = dots.T
+            ax.scatter(x, y, s=9, color=color, alpha=0.75, linewidths=0, label=label)
+        ax.set_title(title, color=INK, fontsize=12)
+        _square(ax)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    return _png(figure)
+
+
+def _cells(ax: "Axes", in_training_cell: CellTest, resolution: int = 240) -> None:
+    """Shades the training cells."""
+    line = (np.arange(resolution) + 0.5) / resolution
+    grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    mask = in_training_cell(grid).reshape(resolution, resolution)
+    from matplotlib.colors import ListedColormap
+
+    colors = ListedColormap(["white", CELL])
+    ax.imshow(mask, extent=(0, 1, 1, 0), cmap=colors, interpolation="nearest")
+
+
+def _square(ax: "Axes") -> None:
+    ax.set(xlim=(0, 1), ylim=(1, 0), aspect="equal", xticks=(0, 1), yticks=(0, 1))
+    ax.set_xlabel("x", color=INK)
+    ax.set_ylabel("y", color=INK)
+    ax.spines[:].set_visible(True)
+
+
+def loss_curves(histories: Mapping[str, History]) -> bytes | None:
+    """Training losses over steps; None where there are none."""
+    names = [n for n in _LOSSES if any(n in r for h in histories.values() for r in h)]
+    # char has no numbers: a curve of zeros says nothing
+    names = [n for n in names if any(r.get(n) for h in histories.values() for r in h)]
+    if not names:
+        return None
+    figure, axes = _figure(len(names), 5.4 * len(names), 3.4)
+    for ax, name in zip(axes, names, strict=True):
+        for encoding, history in histories.items():
+            _curve(ax, history, name, encoding, COLORS.get(encoding, INK))
+        _log_axes(ax, _LOSSES[name])
+    return _png(figure)
+
+
+def validation_curves(histories: Mapping[str, History]) -> bytes | None:
+    """Scores on held-out images over steps (Figure 5 e); None where there are none.
+
+    One panel a score that is an error; its name ends in ``mse`` or ``l2``.
+    """
+    names = sorted(
+        {
+            name
+            for history in histories.values()
+            for record in history
+            for name in record
+            if name not in _TRAINING and name.endswith(("mse", "l2"))
+        }
+    )
+    if not names:
+        return None
+    figure, axes = _figure(len(names), 5.4 * len(names), 3.4)
+    for ax, name in zip(axes, names, strict=True):
+        for encoding, history in histories.items():
+            color = COLORS.get(encoding, INK)
+            _curve(ax, history, name, encoding, color, marker="o")
+        _log_axes(ax, name)
+    return _png(figure)
+
+
+def _curve(
+    ax: "Axes", history: History, name: str, label: str, color: str, **style: Any
+) -> None:
+    points = [(r["step"], r[name]) for r in history if r.get(name)]
+    if points:
+        steps, values = zip(*points, strict=True)
+        ax.plot(steps, values, label=label, color=color, lw=1.6, ms=3.5, **style)
+
+
+def _log_axes(ax: "Axes", title: str) -> None:
+    ax.set_yscale("log")
+    ax.set_title(title, color=INK, fontsize=11)
+    ax.set_xlabel("step", color=INK)
+    ax.grid(axis="y", color=CELL)
+    if ax.lines:
+        ax.legend(frameon=False)
+
+
+def attribute_bars(
+    domain: str, metrics: Metrics, splits: Sequence[str], attributes: Sequence[str]
+) -> bytes | None:
+    """Percent right of each attribute, a panel a split, the paper's as a short line."""
+    shown = [a for a in attributes if any(a in _of(metrics, s, a) for s in splits)]
+    if not shown:
+        return None
+    figure, axes = _figure(len(splits), 5.4 * len(splits), 3.4)
+    width = 0.8 / len(metrics)
+    for ax, split in zip(axes, splits, strict=True):
+        paper = PAPER.get(domain, {}).get(split, {})
+        for index, encoding in enumerate(metrics):
+            values = metrics[encoding].get(split, {})
+            places = np.arange(len(shown)) + (index - (len(metrics) - 1) / 2) * width
+            heights = [values.get(name, np.nan) for name in shown]
+            color = COLORS.get(encoding, INK)
+            bars = ax.bar(places, heights, width * 0.92, color=color, label=encoding)
+            ax.bar_label(bars, fmt="%.0f", fontsize=8, color=INK, padding=1)
+            theirs = [paper.get(name, {}).get(encoding, np.nan) for name in shown]
+            label = "paper" if index == 0 and paper else "_"
+            half = width * 0.46
+            ax.hlines(theirs, places - half, places + half, color=INK, label=label)
+        _bar_axes(ax, split, [METRICS[name].title for name in shown])
+    return _png(figure)
+
+
+def _of(metrics: Metrics, split: str, name: str) -> set[str]:
+    return {name for values in metrics.values() if name in values.get(split, {})}
+
+
+def _bar_axes(ax: "Axes", title: str, names: Sequence[str]) -> None:
+    ax.set_xticks(range(len(names)), names)
+    ax.set_ylim(0, 112)
+    ax.set_yticks(range(0, 101, 25))
+    ax.set_title(title, color=INK, fontsize=11)
+    ax.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.1))

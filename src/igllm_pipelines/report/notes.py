@@ -1,0 +1,81 @@
+"""What a report says in words: at which scale it was made and what came out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from igllm_pipelines.report.tables import Metrics, format_metric
+
+
+@dataclass(frozen=True)
+class Scale:
+    """At which scale the models were made.
+
+    Attributes:
+        train_images: number of training images.
+        image_px: side of the image.
+        steps: optimizer steps of each encoding.
+        test_images: number of scored images of each split.
+    """
+
+    train_images: int
+    image_px: int
+    steps: Mapping[str, int]
+    test_images: Mapping[str, int]
+
+
+_PAPER_STEPS = {"2d": "40,000", "clevr": "40,000"}
+
+
+def scale_note(domain: str, scale: Scale) -> str:
+    """Says that this is the small scale, and how small."""
+    steps = sorted({*scale.steps.values()})
+    tests = ", ".join(f"{count:,} of {s}" for s, count in scale.test_images.items())
+    return (
+        f"This is the small scale: a tiny model, trained from scratch on "
+        f"{scale.train_images:,} images of {scale.image_px} x "
+        f"{scale.image_px} pixels for {' and '.join(f'{s:,}' for s in steps)} steps, "
+        f"scored on {tests}. The paper tunes a 7-billion-weight model on 336 x 336 "
+        f"pixels for {_PAPER_STEPS.get(domain, 'many more')} steps: its figures show "
+        "where the road leads, they are not what this scale should reach."
+    )
+
+
+def findings(domain: str, metrics: Metrics, splits: tuple[str, ...]) -> list[str]:
+    """What the numbers say, in a sentence or two; nothing where they are missing."""
+    if domain == "2d":
+        return _dot_findings(metrics, splits[-1])
+    return _object_findings(metrics, splits)
+
+
+def _dot_findings(metrics: Metrics, split: str) -> list[str]:
+    char, value = (metrics.get(e, {}).get(split, {}) for e in ("char", "float"))
+    found = []
+    if char.get("mse") and value.get("mse"):
+        ratio = char["mse"] / value["mse"]
+        low, high = ("float", "char") if ratio >= 1 else ("char", "float")
+        times = ratio if ratio >= 1 else 1 / ratio
+        found.append(
+            f"Over the whole image ({split}), the squared error of {low} is "
+            f"{times:.3g} times lower than that of {high}."
+        )
+    if "snap" in char and "snap" in value:
+        found.append(
+            f"Of the points outside the training cells, char puts "
+            f"{char['snap']:.0f} % into one, float {value['snap']:.0f} %."
+        )
+    return found
+
+
+def _object_findings(metrics: Metrics, splits: tuple[str, ...]) -> list[str]:
+    found = []
+    for split in splits:
+        parts = [
+            f"{encoding} {format_metric('l2', values[split]['l2'])} m"
+            for encoding, values in metrics.items()
+            if "l2" in values.get(split, {})
+        ]
+        if parts:
+            found.append(
+                f"Objects of {split} are found on average within {' and '.join(parts)}."
+            )
+    return found

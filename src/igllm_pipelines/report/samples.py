@@ -1,0 +1,161 @@
+"""Sample rows of the report: an image, its programs, their reconstructions."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from igllm_pipelines.metrics.evaluate import predicted_scenes
+from igllm_pipelines.metrics.matching import match_objects
+from igllm_pipelines.report.reconstruction import Rebuilt, rebuild
+from igllm_pipelines.scene import ProgramSyntax, Scene, write_program
+from igllm_pipelines.scene.program import WORD_ATTRIBUTES
+
+Predictions = Mapping[str, Sequence[Mapping[str, Any]]]
+Span = tuple[str, bool]
+_ARGUMENT = re.compile(r"(\w+)=('[^']*'|\"[^\"]*\")")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one encoding says of an image.
+
+    Attributes:
+        encoding: ``char``, ``float``, or ``truth``.
+        lines: of the program, each as spans of text and whether it is a wrong word.
+        remark: how near it is, in a few words.
+        rebuilt: what can be rendered of it.
+    """
+
+    encoding: str
+    lines: tuple[tuple[Span, ...], ...]
+    remark: str
+    rebuilt: Rebuilt
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of a test split, its true program and the answers."""
+
+    split: str
+    image: str
+    truth: Answer
+    answers: tuple[Answer, ...]
+
+
+def make_samples(
+    split: str,
+    scenes: Sequence[Scene],
+    predictions: Mapping[str, Predictions],
+    syntax: ProgramSyntax,
+    count: int,
+) -> list[Sample]:
+    """The first `count` images of a split that every encoding has an answer for.
+
+    Args:
+        split: its name.
+        scenes: of the split, in the order of its labels.
+        predictions: ``{encoding: {split: records}}``.
+        syntax: of the domain's programs.
+        count: how many samples at most.
+    """
+    records = {
+        encoding: {record["image"]: record for record in splits.get(split, ())}
+        for encoding, splits in predictions.items()
+    }
+    known = [s for s in scenes if all(s.image_filename in r for r in records.values())]
+    return [_sample(split, scene, records, syntax) for scene in known[:count]]
+
+
+def _sample(
+    split: str,
+    scene: Scene,
+    records: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    syntax: ProgramSyntax,
+) -> Sample:
+    name = scene.image_filename
+    truth = Answer(
+        encoding="truth",
+        lines=_plain_lines(write_program(scene, syntax)),
+        remark=_number_of(len(scene.objects), scene),
+        rebuilt=Rebuilt(None),
+    )
+    answers = tuple(
+        _answer(encoding, scene, by_image[name]["program"], syntax)
+        for encoding, by_image in records.items()
+    )
+    return Sample(split, name, truth, answers)
+
+
+def _answer(encoding: str, scene: Scene, program: str, syntax: ProgramSyntax) -> Answer:
+    (pred,) = predicted_scenes([{"program": program}], syntax)
+    return Answer(
+        encoding=encoding,
+        lines=mark_wrong_words(program, pred, scene, syntax),
+        remark=_remark(pred, scene),
+        rebuilt=rebuild(pred, scene),
+    )
+
+
+def _number_of(count: int, scene: Scene) -> str:
+    noun = "object" if scene.camera else "dot"
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _remark(pred: Scene | None, target: Scene) -> str:
+    if pred is None:
+        return "does not parse"
+    number = _number_of(len(pred.objects), target)
+    *_, distances = match_objects(pred, target)
+    if not len(distances):
+        return number
+    distance = float(distances.mean())
+    if target.camera is None:
+        return f"{distance:.4f} image sides off"
+    return f"{number}, {distance:.2f} m off on average"
+
+
+def _plain_lines(program: str) -> tuple[tuple[Span, ...], ...]:
+    return tuple(((line, False),) for line in program.splitlines())
+
+
+def mark_wrong_words(
+    program: str, pred: Scene | None, target: Scene, syntax: ProgramSyntax
+) -> tuple[tuple[Span, ...], ...]:
+    """The program's lines, cut so that wrong words stand alone.
+
+    A word is wrong where the true object that the line's object is matched with has
+    another one. Objects without a partner, and programs that do not have an object a
+    line, are left unmarked.
+
+    >>> syntax = ProgramSyntax(("shape", "loc"), {"shape": ("cube", "sphere")})
+    >>> from igllm_pipelines.scene import SceneObject
+    >>> ball = SceneObject(location=(0, 0, 0), shape="sphere")
+    >>> pred = Scene((SceneObject(location=(0, 0, 0), shape="cube"),))
+    >>> mark_wrong_words("add(shape='cube')", pred, Scene((ball,)), syntax)
+    ((('add(shape=', False), ("'cube'", True), (')', False)),)
+    """
+    lines = program.splitlines()
+    if pred is None or len(lines) != len(pred.objects):
+        return _plain_lines(program)
+    rows, columns, _ = match_objects(pred, target)
+    partner = {int(i): target.objects[j] for i, j in zip(rows, columns, strict=True)}
+    marked = []
+    for index, line in enumerate(lines):
+        true = partner.get(index)
+        words = {n: getattr(true, n) for n in WORD_ATTRIBUTES} if true else {}
+        marked.append(_mark(line, words, syntax))
+    return tuple(marked)
+
+
+def _mark(
+    line: str, words: Mapping[str, str | None], syntax: ProgramSyntax
+) -> tuple[Span, ...]:
+    spans: list[Span] = []
+    start = 0
+    for match in _ARGUMENT.finditer(line):
+        true = words.get(match[1])
+        if true and syntax.canonical(match[1], match[2][1:-1]) != true:
+            spans += [(line[start : match.start(2)], False), (match[2], True)]
+            start = match.end(2)
+    return (*spans, (line[start:], False))
