@@ -114,6 +114,8 @@ class ClevrConfig:
     picture = "blender"
 
     def __post_init__(self) -> None:
+        for name in ("lens_mm", "sensor_width_mm"):  # 42 and 42.0 are the same
+            object.__setattr__(self, name, float(getattr(self, name)))
         if set(self.num_scenes) != set(self.conditions):
             raise ValueError(
                 "num_scenes and conditions must name the same splits, they name "

@@ -45,9 +45,9 @@ def draw_dot(
 def _coverage(x: float, y: float, radius: float, size: int) -> NDArray[np.float64]:
     """Covered share of each pixel of a ``(size, size)`` patch; all in pixels."""
     raster = Image.new("1", (size * RASTER, size * RASTER))
-    # PIL's box includes its right and lower edge
-    box = [round((c - radius) * RASTER) for c in (x, y)]
-    box += [edge + round(2 * radius * RASTER) - 1 for edge in box]
+    width = round(2 * radius * RASTER)
+    box = [round(centre * RASTER - width / 2) for centre in (x, y)]
+    box += [edge + width - 1 for edge in box]  # PIL's box includes its last points
     ImageDraw.Draw(raster).ellipse(box, fill=1)
     points = np.asarray(raster, dtype=np.float64)
     return points.reshape(size, RASTER, size, RASTER).mean(axis=(1, 3))

@@ -122,9 +122,10 @@ class RenderJob:
 
     def _draw_dots(self, missing: Sequence[tuple[str, int]]) -> Iterator[RenderedScene]:
         # in this process: a dot takes less time than a message to a worker
+        engine = self.engine
         for split, index in missing:
             scene = self.source.draw(self.seed, split, index, 0)
-            scene = replace(scene, engine=self.engine)
+            scene = replace(scene, engine=engine)
             yield encode(scene, _dot_picture(scene, self.source), split, index)
 
 

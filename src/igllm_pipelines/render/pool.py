@@ -71,6 +71,7 @@ class RenderPool:
         os.environ.update({k: v for k, v in _QUIET.items() if k not in os.environ})
         import ray
 
+        logging.getLogger("ray").setLevel(logging.ERROR)
         if not ray.is_initialized():
             self._own_ray = True
             ray.init(**self._ray_options(), configure_logging=False)

@@ -179,7 +179,7 @@ class RawWriter:
         keys = self._keys[split][number * self._size : (number + 1) * self._size]
         if self._tar(shard).exists():
             journal.remove()
-        elif journal.keys >= set(keys):
+        elif len(journal.keys) >= len(keys) and journal.keys.issuperset(keys):
             names = (f"{key}.{suffix}" for key in keys for suffix in SUFFIXES)
             write_tar(self._tar(shard), ((name, journal.read(name)) for name in names))
             journal.remove()
