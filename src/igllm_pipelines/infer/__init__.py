@@ -1,0 +1,1 @@
+"""Inference: the program grammar, batched decoding, prediction records."""

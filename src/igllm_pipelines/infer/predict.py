@@ -1,0 +1,130 @@
+"""Predictions as records: an image's program as the model wrote it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from igllm_pipelines.infer.config import InferenceConfig
+from igllm_pipelines.infer.decode import Answer, decode
+from igllm_pipelines.infer.grammar import ProgramGrammar
+from igllm_pipelines.model.igllm import IGLLM
+from igllm_pipelines.model.vision import VisionSource
+from igllm_pipelines.scene.program import END, NUM, ProgramSyntax, fill_numbers
+from igllm_pipelines.tokens.conversation import (
+    ANSWER_CLOSE,
+    ANSWER_OPEN,
+    BOS,
+    EOS,
+    QUESTION,
+)
+
+Record = dict[str, Any]
+
+
+class Predictor:
+    """Turns images into prediction records.
+
+    Args:
+        model: its numeric head decides whether numbers are text.
+        tokenizer: that it was trained with.
+        syntax: of the domain's programs.
+        config: of the decoding.
+    """
+
+    def __init__(
+        self,
+        model: IGLLM,
+        tokenizer: Any,
+        syntax: ProgramSyntax,
+        config: InferenceConfig,
+    ) -> None:
+        self._model = model.eval()
+        self._tokenizer = tokenizer
+        self._syntax = syntax
+        self._config = config
+        self._prefix = torch.tensor([tokenizer.convert_tokens_to_ids(BOS)])
+        question = tokenizer(QUESTION, add_special_tokens=False)["input_ids"]
+        self._question = torch.tensor(question)
+        self._end_id = tokenizer.convert_tokens_to_ids(EOS)
+        self._grammar: ProgramGrammar | None = None
+        if config.grammar:
+            self._grammar = ProgramGrammar(
+                tokenizer,
+                int(model.language_model.config.vocab_size),
+                syntax,
+                config.max_objects,
+                numbers_as_text=model.numeric_head is None,
+                canonical_order=config.attribute_order == "canonical",
+            )
+
+    def predict(
+        self,
+        vision: VisionSource,
+        split: str,
+        filenames: Sequence[str],
+        *,
+        show_progress: bool = True,
+    ) -> list[Record]:
+        """A record for each image, in order.
+
+        Returns:
+            records with ``image``, ``text`` (as emitted, ``[NUM]`` for numbers),
+            ``numbers``, ``program`` (the lines with numbers filled in),
+            ``log_probability`` and ``seconds``.
+        """
+        size = self._config.batch_size
+        records: list[Record] = []
+        starts = tqdm(
+            range(0, len(filenames), size),
+            desc=f"infer {split}",
+            unit="batch",
+            disable=not show_progress,
+            dynamic_ncols=True,
+        )
+        for start in starts:
+            names = filenames[start : start + size]
+            answers = decode(
+                self._model,
+                torch.from_numpy(vision.batch(split, names)),
+                self._prefix,
+                self._question,
+                end_id=self._end_id,
+                max_tokens=self._config.max_tokens,
+                grammar=self._grammar.rows(len(names)) if self._grammar else None,
+            )
+            records += map(self._record, names, answers)
+        return records
+
+    def _record(self, image: str, answer: Answer) -> Record:
+        text = self._tokenizer.decode(answer.ids, skip_special_tokens=False)
+        closed = text if answer.finished or not self._grammar else whole_lines(text)
+        numbers = answer.numbers[: closed.count(NUM)]
+        return {
+            "image": image,
+            "text": text,
+            "numbers": answer.numbers,
+            "program": program_of(fill_numbers(closed, numbers, self._syntax)),
+            "log_probability": answer.log_probability,
+            "seconds": answer.seconds,
+        }
+
+
+def whole_lines(text: str) -> str:
+    r"""What is left of an answer that was cut off: its whole lines.
+
+    >>> whole_lines("```python\nadd(x=1)\nadd(x=")
+    '```python\nadd(x=1)\n'
+    """
+    last = text.rfind(END)
+    return text[: last + len(END)] if last >= 0 else ANSWER_OPEN
+
+
+def program_of(text: str) -> str:
+    r"""The program inside an answer; the whole text where it has another form.
+
+    >>> program_of("The scene can be produced with:\n```python\nadd()\n```")
+    'add()\n'
+    """
+    return text.removeprefix(ANSWER_OPEN).removesuffix(ANSWER_CLOSE)

@@ -1,0 +1,1 @@
+"""The network: image tower, projector, language model, numeric head, loss."""

@@ -1,0 +1,123 @@
+"""What a model is built from, as flat data; importing it costs nothing."""
+
+from dataclasses import dataclass
+
+TOWER_KINDS = ("open_clip", "conv")
+PIXELS = ("white_to_zero", "centered", "clip")
+NUMERIC_HEADS = ("none", "linear", "tanh_mlp_gelu")
+
+
+def require(condition: bool, message: str) -> None:
+    """Raises ValueError with `message` unless `condition` holds."""
+    if not condition:
+        raise ValueError(message)
+
+
+@dataclass(frozen=True)
+class TowerConfig:
+    """The image tower.
+
+    Attributes:
+        kind: ``open_clip``, a vision transformer; ``conv``, a small residual network
+            that is warmed up on dense labels.
+        image_px: side of the square input images, in pixels.
+        pixels: what becomes of a channel value v in [0, 1]: ``white_to_zero`` is
+            6 (v - 1), so that a white background is zero; ``centered`` 4 (v - 0.5);
+            ``clip`` CLIP's mean and standard deviation.
+        frozen: the tower is not trained with the model and its features are cached.
+        patch_px, width, depth, heads, mlp_ratio: of the transformer.
+        layer: which block's tokens are read, counted from the end: -1 the last, -2 the
+            penultimate one as in the paper.
+        final_norm: the transformer's final norm is applied to them; the paper reads
+            them before it.
+        pretrained: None, or ``MODEL/TAG`` (``ViT-L-14-336-quickgelu/openai``), which
+            open_clip loads; TAG may be a file. The transformer's numbers come from
+            MODEL then.
+        channels: of the convolutional network: the stem's, then one stage each; every
+            one halves the map.
+    """
+
+    kind: str = "open_clip"
+    image_px: int = 112
+    pixels: str = "white_to_zero"
+    frozen: bool = False
+    patch_px: int = 14
+    width: int = 64
+    depth: int = 2
+    heads: int = 4
+    mlp_ratio: float = 4.0
+    layer: int = -1
+    final_norm: bool = True
+    pretrained: str | None = None
+    channels: tuple[int, ...] = (24, 48, 96, 96)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", tuple(self.channels))
+        require(self.kind in TOWER_KINDS, f"tower kind {self.kind!r}: {TOWER_KINDS}")
+        require(self.pixels in PIXELS, f"pixels {self.pixels!r}: {PIXELS}")
+        require(self.image_px > 0, "image_px must be positive")
+        if self.kind == "conv":
+            require(self.pretrained is None, "a conv tower has no pretrained weights")
+            require(len(self.channels) > 1, "channels needs a stem and a stage")
+            stride = 2 ** len(self.channels)
+            require(
+                self.image_px % stride == 0,
+                f"image_px {self.image_px} must be a multiple of {stride}",
+            )
+            return
+        require(
+            self.image_px % self.patch_px == 0,
+            f"image_px {self.image_px} must be a multiple of patch_px {self.patch_px}",
+        )
+        require(self.width % self.heads == 0, "width must be a multiple of heads")
+        require(
+            -self.depth <= self.layer <= -1 or self.pretrained is not None,
+            f"layer {self.layer} must lie in [-{self.depth}, -1]",
+        )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Projector, language model and numeric head.
+
+    Attributes:
+        hidden_dim, layers, heads, mlp_dim: of the Llama that is built from scratch.
+        projector_norm: a LayerNorm follows the linear projector.
+        projector_positions: fixed 2D sin-cos positions are added to the projected
+            tokens, for towers that have none of their own.
+        vision_dropout: probability in [0, 1) with which a channel of an image token is
+            zeroed in training.
+        numeric_head: ``none``, ``linear`` or ``tanh_mlp_gelu``, the paper's.
+        float_weight: weight of the numbers' mean squared error beside the
+            cross-entropy.
+        max_positions: longest sequence, image tokens included.
+    """
+
+    hidden_dim: int = 64
+    layers: int = 2
+    heads: int = 4
+    mlp_dim: int = 160
+    projector_norm: bool = False
+    projector_positions: bool = False
+    vision_dropout: float = 0.0
+    numeric_head: str = "tanh_mlp_gelu"
+    float_weight: float = 1.0
+    max_positions: int = 1024
+
+    def __post_init__(self) -> None:
+        for name in ("hidden_dim", "layers", "heads", "mlp_dim", "max_positions"):
+            require(getattr(self, name) > 0, f"{name} must be positive")
+        require(
+            self.hidden_dim % (2 * self.heads) == 0,
+            "hidden_dim / heads must be a whole, even number",
+        )
+        require(
+            not self.projector_positions or self.hidden_dim % 4 == 0,
+            "projector_positions needs a hidden_dim that is a multiple of 4",
+        )
+        require(
+            self.numeric_head in NUMERIC_HEADS,
+            f"numeric_head {self.numeric_head!r}: {NUMERIC_HEADS}",
+        )
+        require(self.float_weight >= 0, "float_weight must not be negative")
+        require(0 <= self.vision_dropout < 1, "vision_dropout must lie in [0, 1)")

@@ -1,0 +1,158 @@
+"""IGLLM: an image tower, a projector, a language model and a numeric head.
+
+A sequence is ``prefix | image tokens | text``. The hidden state at a position predicts
+the next token; where that token is ``[NUM]``, the numeric head reads its value from the
+same state. The value is not fed back: every ``[NUM]`` has one embedding.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor, nn
+from torch.nn import functional
+
+from igllm_pipelines.model.towers import Tower
+
+IGNORE = -100
+
+
+class IGLLMOutput(NamedTuple):
+    """Losses of a batch, scalars: ``loss = ce + float_weight * number_mse``."""
+
+    loss: Tensor
+    ce: Tensor
+    number_mse: Tensor
+
+
+class IGLLM(nn.Module):
+    """The model.
+
+    Args:
+        tower: images to tokens; it has ``num_tokens`` and ``width``.
+        projector: tokens into the language model's space.
+        language_model: a causal language model of transformers.
+        numeric_head: hidden state to one number, None where numbers are text.
+        num_id: id of ``[NUM]``.
+        float_weight: weight of the numbers' mean squared error.
+        settings: what the model was built from, JSON; it is stored with the weights.
+    """
+
+    def __init__(
+        self,
+        tower: Tower,
+        projector: nn.Module,
+        language_model: Any,
+        numeric_head: nn.Module | None,
+        *,
+        num_id: int,
+        float_weight: float = 1.0,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.tower = tower
+        self.projector = projector
+        self.language_model: Any = language_model
+        self.numeric_head = numeric_head
+        self.num_id = num_id
+        self.float_weight = float_weight
+        self.settings = dict(settings or {})
+
+    def vision_tokens(self, vision: Tensor) -> Float[Tensor, "batch tokens hidden"]:
+        """Projected tokens of images or of cached features.
+
+        Args:
+            vision: uint8 images ``(batch, height, width, 3)``, or the tower's output
+                ``(batch, tokens, width)`` in any float type.
+
+        Raises:
+            ValueError: cached features of another tower.
+        """
+        if vision.dtype == torch.uint8:
+            features = self.tower(vision)
+        else:
+            expected = (self.tower.num_tokens, self.tower.width)
+            if tuple(vision.shape[1:]) != expected:
+                raise ValueError(
+                    f"features of shape {tuple(vision.shape[1:])}, but the tower makes "
+                    f"{expected}; cache the features again"
+                )
+            features = vision.float()
+        projected: Tensor = self.projector(features)
+        return projected
+
+    def embed(
+        self,
+        vision: Tensor,
+        prefix_ids: Int64[Tensor, " prefix"],
+        input_ids: Int64[Tensor, "batch text"],
+    ) -> Float[Tensor, "batch sequence hidden"]:
+        """The sequence ``prefix | image | text`` as embeddings."""
+        image = self.vision_tokens(vision)
+        words = self.language_model.get_input_embeddings()
+        prefix = words(prefix_ids).expand(len(image), -1, -1)
+        return torch.cat([prefix, image, words(input_ids)], dim=1)
+
+    def hidden_states(
+        self, embeddings: Float[Tensor, "batch sequence hidden"], cache: Any = None
+    ) -> Float[Tensor, "batch sequence hidden"]:
+        """Last hidden states; `cache` (transformers') holds what came before."""
+        states: Tensor = self.language_model.base_model(
+            inputs_embeds=embeddings, past_key_values=cache, use_cache=cache is not None
+        ).last_hidden_state
+        return states
+
+    def logits(
+        self, states: Float[Tensor, "... hidden"]
+    ) -> Float[Tensor, "... vocabulary"]:
+        """Next-token logits of hidden states."""
+        logits: Tensor = self.language_model.get_output_embeddings()(states)
+        return logits
+
+    def numbers(self, states: Float[Tensor, "... hidden"]) -> Float[Tensor, "..."]:
+        """The value that each hidden state gives to a ``[NUM]`` after it.
+
+        Raises:
+            ValueError: the model has no numeric head.
+        """
+        if self.numeric_head is None:
+            raise ValueError("this model has no numeric head")
+        values: Tensor = self.numeric_head(states).squeeze(-1)
+        return values
+
+    def forward(
+        self,
+        vision: Tensor,
+        prefix_ids: Int64[Tensor, " prefix"],
+        input_ids: Int64[Tensor, "batch text"],
+        labels: Int64[Tensor, "batch text"],
+        numbers: Float32[Tensor, "batch text"],
+    ) -> IGLLMOutput:
+        """Losses of a batch.
+
+        Rows are padded on the right. Attention is causal, so that no state sees the
+        padding behind it, and no mask is needed.
+
+        Args:
+            vision: images or cached features, see `vision_tokens`.
+            prefix_ids: what stands before the image in every row.
+            input_ids: what follows the image.
+            labels: the ids where there is a loss, else -100; not shifted.
+            numbers: the value at each ``[NUM]``.
+        """
+        states = self.hidden_states(self.embed(vision, prefix_ids, input_ids))
+        # the state before a token predicts it; the text has one state each
+        predicting = states[:, -input_ids.shape[1] - 1 : -1]
+        labelled = labels != IGNORE
+        # the vocabulary's matrix is applied only where there is a label
+        ce = functional.cross_entropy(
+            self.logits(predicting[labelled]), labels[labelled]
+        )
+        mse = self._number_loss(predicting, labels == self.num_id, numbers)
+        return IGLLMOutput(ce + self.float_weight * mse, ce, mse)
+
+    def _number_loss(self, states: Tensor, where: Tensor, numbers: Tensor) -> Tensor:
+        if self.numeric_head is None or not where.any():
+            return states.new_zeros(())
+        return functional.mse_loss(self.numbers(states[where]), numbers[where])

@@ -1,0 +1,29 @@
+"""The node that turns held-out images into programs."""
+
+from typing import Any
+
+from igllm_pipelines.domains import DOMAINS
+from igllm_pipelines.infer.config import InferenceConfig
+
+
+def predict(
+    *,
+    model: Any,
+    tokenizer: Any,
+    vision: Any,
+    raw: Any,
+    domain: str,
+    inference: InferenceConfig,
+) -> dict[str, list[dict[str, Any]]]:
+    """Prediction records of every split but the training split."""
+    from igllm_pipelines.infer.predict import Predictor
+    from igllm_pipelines.train.threads import torch_threads
+
+    predictor = Predictor(model, tokenizer, DOMAINS[domain].syntax, inference)
+    predictions = {}
+    with torch_threads(inference.num_threads):
+        for split in DOMAINS[domain].splits[1:]:
+            scenes = raw.scenes(split)[: inference.num_samples]
+            names = [scene.image_filename for scene in scenes]
+            predictions[split] = predictor.predict(vision, split, names)
+    return predictions

@@ -1,0 +1,27 @@
+"""Wiring of the inference node."""
+
+from kedro.pipeline import Node, Pipeline
+
+from igllm_pipelines.pipelines.inference import nodes
+
+
+def create_pipeline() -> Pipeline:
+    """Predictions of the held-out splits, once a domain and encoding."""
+    return Pipeline(
+        [
+            Node(
+                nodes.predict,
+                {
+                    "model": "model",
+                    "tokenizer": "tokenizer",
+                    "vision": "vision",
+                    "raw": "raw",
+                    "domain": "params:domain",
+                    "inference": "params:inference",
+                },
+                "predictions",
+                name="predict",
+                tags="infer",
+            )
+        ]
+    )

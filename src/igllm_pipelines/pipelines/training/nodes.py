@@ -1,0 +1,145 @@
+"""Nodes that make the image tower, cache its features and train the model."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from igllm_pipelines.domains import DOMAINS
+from igllm_pipelines.infer.config import InferenceConfig
+from igllm_pipelines.model.config import ModelConfig, TowerConfig
+from igllm_pipelines.train.config import TrainingConfig, WarmUpConfig
+
+
+def make_tower(tower: TowerConfig, seed: int) -> Any:
+    """A tower that is trained with the model: random, or pretrained weights."""
+    from igllm_pipelines.model.build import build_tower
+
+    return build_tower(tower, seed)
+
+
+def warm_up_tower(
+    *,
+    raw: Any,
+    data_card: dict[str, Any],
+    domain: str,
+    tower: TowerConfig,
+    warm_up: WarmUpConfig,
+    seed: int,
+) -> Any:
+    """A tower that has learned dense labels of the training images."""
+    from igllm_pipelines.model.build import build_tower
+    from igllm_pipelines.train import warm_up as room
+
+    del data_card  # an input only so that invalid data stop the line here
+    split = DOMAINS[domain].splits[0]
+    module = build_tower(tower, seed)
+    room.warm_up_tower(
+        module,
+        raw.scenes(split),
+        raw,
+        split,
+        words=DOMAINS[domain].syntax.words,
+        config=warm_up,
+        image_px=tower.image_px,
+        seed=seed,
+    )
+    return module
+
+
+def cache_features(raw: Any, tower: Any, warm_up: WarmUpConfig) -> dict[str, Any]:
+    """Features of all splits: ``{split: (filenames, batches)}``, made when saved."""
+    from igllm_pipelines.train.features import tower_features
+
+    names = {s: [x.image_filename for x in raw.scenes(s)] for s in raw.splits()}
+    return {
+        split: (
+            files,
+            tower_features(tower, raw, split, files, num_threads=warm_up.num_threads),
+        )
+        for split, files in names.items()
+    }
+
+
+def train_model(
+    *,
+    raw: Any,
+    vision: Any,
+    tower: Any,
+    tokenizer: Any,
+    tokens: Mapping[str, Any],
+    checkpoints: Path,
+    domain: str,
+    encoding: str,
+    model: ModelConfig,
+    training: TrainingConfig,
+    inference: InferenceConfig,
+    seed: int,
+) -> tuple[Any, list[dict[str, float]]]:
+    """The trained model and its history."""
+    from igllm_pipelines.model.build import build_model
+    from igllm_pipelines.train.run import train_on_split
+
+    config = model if encoding == "float" else replace(model, numeric_head="none")
+    split = DOMAINS[domain].splits[0]
+    module = build_model(
+        tower,
+        config,
+        vocab_size=len(tokenizer),
+        num_id=tokens[split].num_id,
+        seed=seed,
+    )
+    history = train_on_split(
+        module,
+        tokens[split],
+        vision,
+        split,
+        config=training,
+        folder=checkpoints,
+        seed=seed,
+        validate=_validation(
+            raw=raw,
+            vision=vision,
+            tokenizer=tokenizer,
+            domain=domain,
+            training=training,
+            inference=inference,
+        ),
+        title=f"train {domain}.{encoding}",
+    )
+    return module, history
+
+
+def _validation(
+    *,
+    raw: Any,
+    vision: Any,
+    tokenizer: Any,
+    domain: str,
+    training: TrainingConfig,
+    inference: InferenceConfig,
+) -> Callable[[Any], dict[str, float]]:
+    """Scores a model on the first images of each held-out split.
+
+    The error is the domain's: the mean squared error in 2D, else L2.
+    """
+    from igllm_pipelines.infer.predict import Predictor
+    from igllm_pipelines.metrics.evaluate import evaluate_predictions
+
+    syntax = DOMAINS[domain].syntax
+    count = training.validation_samples
+    splits = {s: raw.scenes(s)[:count] for s in DOMAINS[domain].splits[1:]}
+
+    def score(model: Any) -> dict[str, float]:
+        predictor = Predictor(model, tokenizer, syntax, inference)
+        errors = {}
+        for split, scenes in splits.items():
+            names = [scene.image_filename for scene in scenes]
+            records = predictor.predict(vision, split, names, show_progress=False)
+            metrics = evaluate_predictions(records, scenes, syntax)
+            error = metrics.get("mse", metrics.get("l2"))
+            if error is not None:
+                errors[f"{split}_error"] = error
+        return errors
+
+    return score

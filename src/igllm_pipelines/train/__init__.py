@@ -1,0 +1,1 @@
+"""Training: data order, trainer, checkpoints, warm-up of towers, feature cache."""

@@ -1,0 +1,109 @@
+"""How models and towers are trained, as flat data; importing it costs nothing."""
+
+from dataclasses import dataclass
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Training of a model.
+
+    Attributes:
+        steps: optimizer steps.
+        batch_size: images a step.
+        num_samples: only the first so many training images are used, None for all.
+        learning_rate, projector_lr, head_lr, tower_lr: peak rates of the language
+            model, the projector, the numeric head and the tower.
+        min_lr_ratio: the cosine ends at this fraction of the peak.
+        warm_up_steps: steps of linear warm-up before the cosine.
+        weight_decay: of AdamW, on matrices only.
+        beta2: second momentum of AdamW; the first is 0.9.
+        max_grad_norm: gradients are clipped to this norm.
+        shuffle_attributes, draw_synonyms: augmentation of the programs.
+        log_every, validate_every, save_every: in steps; 0 for never.
+        validation_samples: images of each held-out split for the error curve.
+        num_threads: torch threads, 0 for one a core.
+        num_workers: processes that load batches, 0 for none.
+    """
+
+    steps: int = 1600
+    batch_size: int = 64
+    num_samples: int | None = None
+    learning_rate: float = 2e-3
+    projector_lr: float = 2e-3
+    head_lr: float = 2e-3
+    tower_lr: float = 2e-3
+    min_lr_ratio: float = 0.02
+    warm_up_steps: int = 100
+    weight_decay: float = 0.01
+    beta2: float = 0.98
+    max_grad_norm: float = 1.0
+    shuffle_attributes: bool = True
+    draw_synonyms: bool = True
+    log_every: int = 20
+    validate_every: int = 100
+    save_every: int = 200
+    validation_samples: int = 100
+    num_threads: int = 0
+    num_workers: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "log_every"):
+            _require(getattr(self, name) > 0, f"{name} must be positive")
+        for name in ("validate_every", "save_every", "validation_samples"):
+            _require(getattr(self, name) >= 0, f"{name} must not be negative")
+        for name in ("learning_rate", "projector_lr", "head_lr", "tower_lr"):
+            _require(getattr(self, name) > 0, f"{name} must be positive")
+        _require(
+            self.num_samples is None or self.num_samples > 0,
+            "num_samples must be positive or null",
+        )
+        _require(
+            0 <= self.warm_up_steps < self.steps,
+            f"warm_up_steps {self.warm_up_steps} must be less than steps {self.steps}",
+        )
+        _require(
+            self.save_every % self.log_every == 0,
+            f"save_every {self.save_every} must be a multiple of log_every "
+            f"{self.log_every}, or a resumed run would log other means",
+        )
+        _require(0 <= self.min_lr_ratio <= 1, "min_lr_ratio must lie in [0, 1]")
+        _require(0 < self.beta2 < 1, "beta2 must lie in (0, 1)")
+
+
+@dataclass(frozen=True)
+class WarmUpConfig:
+    """Warm-up of a convolutional tower on dense labels.
+
+    Attributes:
+        steps: optimizer steps.
+        batch_size: images a step.
+        learning_rate: peak rate of AdamW; a cosine leads it to 2 % of it.
+        weight_decay: of AdamW.
+        warm_up_steps: steps of linear warm-up before the cosine.
+        mirror: half of the images are mirrored, and their labels with them.
+        location_weight: weight of the squared error of x, y, z beside the
+            cross-entropies.
+        num_threads: torch threads, 0 for one a core.
+    """
+
+    steps: int = 900
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    warm_up_steps: int = 50
+    mirror: bool = True
+    location_weight: float = 1.0
+    num_threads: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "learning_rate"):
+            _require(getattr(self, name) > 0, f"{name} must be positive")
+        _require(
+            0 <= self.warm_up_steps < self.steps,
+            f"warm_up_steps {self.warm_up_steps} must be less than steps {self.steps}",
+        )

@@ -1,0 +1,111 @@
+"""A whole training: data order, fingerprint, trainer."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from igllm_pipelines.model.igllm import IGLLM
+from igllm_pipelines.model.vision import VisionSource
+from igllm_pipelines.tokens.sequences import ProgramTokens
+from igllm_pipelines.train.checkpoints import fingerprint
+from igllm_pipelines.train.config import TrainingConfig
+from igllm_pipelines.train.data import BatchMaker, TrainingSamples
+from igllm_pipelines.train.trainer import Record, Validate, train_model
+
+# they change how fast a run is and what is watched, not what it learns
+_NO_RESULT = ("num_threads", "num_workers", "save_every")
+_DIGEST_IMAGES = 16
+
+
+def train_on_split(
+    model: IGLLM,
+    tokens: ProgramTokens,
+    vision: VisionSource,
+    split: str,
+    *,
+    config: TrainingConfig,
+    folder: Path,
+    seed: int,
+    validate: Validate | None = None,
+    title: str = "train",
+) -> list[Record]:
+    """Trains `model` in place on a split; see `igllm_pipelines.train.trainer`.
+
+    Args:
+        model: with its first weights.
+        tokens: the split's programs.
+        vision: the split's images or features.
+        split: its name.
+        config: of the training.
+        folder: of the checkpoints.
+        seed: of order and augmentation.
+        validate: scores the model now and then.
+        title: of the progress bar.
+
+    Returns:
+        The history.
+    """
+    samples = TrainingSamples(
+        tokens,
+        num_places=config.steps * config.batch_size,
+        num_rows=min(len(tokens), config.num_samples or len(tokens)),
+        seed=seed,
+        shuffle_attributes=config.shuffle_attributes,
+        draw_synonyms=config.draw_synonyms,
+    )
+    return train_model(
+        model,
+        samples,
+        BatchMaker(vision, split, tokens.prefix_ids, tokens.pad_id),
+        config,
+        folder,
+        digest=run_digest(model, tokens, vision, split, config=config, seed=seed),
+        validate=validate,
+        title=title,
+    )
+
+
+def run_digest(
+    model: IGLLM,
+    tokens: ProgramTokens,
+    vision: VisionSource,
+    split: str,
+    *,
+    config: TrainingConfig,
+    seed: int,
+) -> str:
+    """Fingerprint of everything that a training's result depends on.
+
+    It holds the model's settings and first weights, all programs, the training's
+    configuration, the seed and, for the images, the first few of them.
+    """
+    settings = {k: v for k, v in asdict(config).items() if k not in _NO_RESULT}
+    pixels = vision.batch(split, tokens.images[:_DIGEST_IMAGES])
+    return fingerprint(
+        {
+            "model": model.settings,
+            "weights": _digest(w.numpy().tobytes() for w in _weights(model)),
+            "images": _digest(name.encode() for name in tokens.images),
+            "programs": _digest(
+                p.encode() for p in tokens.table["program"].to_pylist()
+            ),
+            "encoding": tokens.encoding,
+            "vision": _digest([pixels.tobytes()]),
+            "training": settings,
+            "seed": seed,
+        }
+    )
+
+
+def _weights(model: IGLLM) -> Sequence[Any]:
+    return [weight.detach().cpu() for weight in model.state_dict().values()]
+
+
+def _digest(parts: Any) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+        digest.update(b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,192 @@
+"""Warm-up of an image tower on dense labels of the training images.
+
+A tower from scratch learns too slowly through a language model, and no weights are
+downloaded by default. So a linear layer on every cell of the tower's map predicts what
+stands there; after that the tower is frozen, as the paper's CLIP tower is. It sees the
+labels of the training split only. This stands in for CLIP and is not in the paper.
+"""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from igllm_pipelines.model.towers import Tower
+from igllm_pipelines.model.vision import VisionSource
+from igllm_pipelines.scene.scene import Scene
+from igllm_pipelines.train.config import WarmUpConfig
+from igllm_pipelines.train.data import SampleOrder
+from igllm_pipelines.train.dense_labels import (
+    DenseLabels,
+    LabelLayout,
+    dense_labels,
+    mirror_scene,
+    stack_labels,
+)
+from igllm_pipelines.train.optimizer import cosine_schedule, make_optimizer
+from igllm_pipelines.train.threads import torch_threads
+from igllm_pipelines.train.trainer import NonFiniteLossError
+
+logger = logging.getLogger(__name__)
+
+_BETA2, _FLOOR = 0.98, 0.02
+
+
+def dense_loss(
+    outputs: Float[Tensor, "batch cells outputs"],
+    labels: DenseLabels,
+    layout: LabelLayout,
+    location_weight: float,
+) -> Float[Tensor, ""]:
+    """Presence over all cells; words and location over the cells that hold objects.
+
+    The sum of binary cross-entropy, the cross-entropy of each attribute, and
+    ``location_weight`` times the mean squared error of x, y, z in metres.
+    """
+    presence = torch.zeros(outputs.shape[:2])
+    image, cell = torch.from_numpy(labels.image), torch.from_numpy(labels.cell)
+    presence[image, cell] = 1
+    loss = functional.binary_cross_entropy_with_logits(outputs[..., 0], presence)
+    if not len(image):
+        return loss
+    sizes = [len(words) for words in layout.words.values()]
+    *words, location = outputs[image, cell, 1:].split([*sizes, 3], dim=-1)
+    targets = torch.from_numpy(labels.words)
+    for column, logits in enumerate(words):
+        loss = loss + functional.cross_entropy(logits, targets[:, column])
+    error = functional.mse_loss(location, torch.from_numpy(labels.location))
+    return loss + location_weight * error
+
+
+class DenseBatches:
+    """Batches of images with dense labels, in an order that the seed fixes.
+
+    Args:
+        scenes: of the split.
+        vision: its images.
+        split: name of the split.
+        layout: of the labels.
+        image_px: side of the images.
+        mirror: half of the images are mirrored.
+        seed: of order and mirroring.
+    """
+
+    def __init__(
+        self,
+        scenes: Sequence[Scene],
+        vision: VisionSource,
+        split: str,
+        layout: LabelLayout,
+        image_px: int,
+        *,
+        mirror: bool,
+        seed: int,
+    ) -> None:
+        self._vision = vision
+        self._split = split
+        self._names = [scene.image_filename for scene in scenes]
+        self._labels = [[dense_labels(s, layout, image_px) for s in scenes]]
+        if mirror:
+            mirrored = (mirror_scene(scene) for scene in scenes)
+            self._labels.append([dense_labels(s, layout, image_px) for s in mirrored])
+        self._order = SampleOrder(len(scenes), seed)
+        self._seed = seed
+
+    def batch(self, step: int, size: int) -> tuple[Tensor, DenseLabels, list[str]]:
+        """Images ``(size, height, width, 3)``, labels and names of a step."""
+        rng = np.random.default_rng((self._seed, 2, step))
+        rows = [self._order.row(step * size + i) for i in range(size)]
+        flips = rng.integers(len(self._labels), size=size)
+        names = [self._names[row] for row in rows]
+        images = np.array(self._vision.batch(self._split, names))
+        images[flips == 1] = images[flips == 1, :, ::-1]
+        labels = [self._labels[f][row] for f, row in zip(flips, rows, strict=True)]
+        return torch.from_numpy(images), stack_labels(labels), names
+
+
+def warm_up_tower(
+    tower: Tower,
+    scenes: Sequence[Scene],
+    vision: VisionSource,
+    split: str,
+    *,
+    words: Mapping[str, tuple[str, ...]],
+    config: WarmUpConfig,
+    image_px: int,
+    seed: int,
+) -> float:
+    """Trains `tower` in place.
+
+    Args:
+        tower: it makes ``num_tokens``, a square number, of width ``width``.
+        scenes: what the training images show.
+        vision: the images.
+        split: of the images.
+        words: the vocabulary of the attributes that are learned.
+        config: of the warm-up.
+        image_px: side of the images.
+        seed: of the order and of the linear layer.
+
+    Returns:
+        The mean loss of the last tenth of the steps.
+
+    Raises:
+        NonFiniteLossError: the loss became NaN or infinite.
+        ValueError: a label lacks what is learned.
+    """
+    layout = LabelLayout(dict(words), math.isqrt(tower.num_tokens))
+    batches = DenseBatches(
+        scenes, vision, split, layout, image_px, mirror=config.mirror, seed=seed
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        readout = nn.Linear(tower.width, layout.num_outputs)
+    with torch_threads(config.num_threads):
+        losses = _fit(tower, readout, batches, layout, config)
+    last = losses[-max(1, len(losses) // 10) :]
+    logger.info("warm-up of the tower: loss %.3f", np.mean(last))
+    return float(np.mean(last))
+
+
+def _fit(
+    tower: Tower,
+    readout: nn.Module,
+    batches: DenseBatches,
+    layout: LabelLayout,
+    config: WarmUpConfig,
+) -> list[float]:
+    parameters = [*tower.parameters(), *readout.parameters()]
+    optimizer = make_optimizer(
+        parameters,
+        beta2=_BETA2,
+        weight_decay=config.weight_decay,
+        lr=config.learning_rate,
+    )
+    schedule = cosine_schedule(optimizer, config.steps, config.warm_up_steps, _FLOOR)
+    tower.train()
+    losses: list[float] = []
+    bar = tqdm(range(config.steps), desc="warm-up", unit="step", dynamic_ncols=True)
+    for step in bar:
+        images, labels, names = batches.batch(step, config.batch_size)
+        outputs = readout(tower(images))
+        loss = dense_loss(outputs, labels, layout, config.location_weight)
+        losses.append(float(loss.detach()))
+        if not math.isfinite(losses[-1]):
+            raise NonFiniteLossError(
+                f"the warm-up's loss is not finite at step {step + 1}, images "
+                f"{', '.join(names)}; look at their labels or lower the learning rate"
+            )
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        schedule.step()
+        bar.set_postfix(loss=f"{losses[-1]:.3g}", refresh=False)
+    tower.eval()
+    return losses
