@@ -26,15 +26,13 @@ CLEVR_NAME, DOT_NAME = "CLEVR_val_ID_000002.png", "dot_val_ID_000002.png"
 def draw(config: ClevrConfig | DotsConfig) -> Scenes:
     """Scenes as a renderer would leave them."""
     return {
-        split: [_rendered(config, split, index, number) for index in range(count)]
-        for number, (split, count) in enumerate(config.num_scenes.items())
+        split: [_rendered(config, split, index) for index in range(count)]
+        for split, count in config.num_scenes.items()
     }
 
 
-def _rendered(
-    config: ClevrConfig | DotsConfig, split: str, index: int, number: int
-) -> Scene:
-    scene = config.sample(split, (7, number, index, 0))
+def _rendered(config: ClevrConfig | DotsConfig, split: str, index: int) -> Scene:
+    scene = config.draw(7, split, index, 0)
     objects = tuple(replace(obj, visible_pixels=100) for obj in scene.objects)
     return replace(scene, image_filename=config.filename(split, index), objects=objects)
 

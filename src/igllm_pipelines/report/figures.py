@@ -44,32 +44,38 @@ def _png(figure: "Figure") -> bytes:
 
 
 def scatter(
-    preds: Mapping[str, FloatArray], target: FloatArray, in_training_cell: CellTest
+    preds: Mapping[str, FloatArray],
+    target: Mapping[str, FloatArray],
+    in_training_cell: CellTest,
 ) -> bytes:
     """Where the dots are and where each encoding says they are (Figure 5 a-c).
 
     Args:
         preds: positions ``(n, 2)`` of each encoding in image sides, NaN for none.
-        target: true positions ``(n, 2)``.
+        target: true positions ``(n, 2)`` for each encoding, in the same order.
         in_training_cell: positions ``(n, 2)`` to booleans.
     """
-    panels = {"true positions": target, **preds}
+    truth = next(iter(target.values()))
+    panels = {"true positions": (truth, truth)}
+    panels |= {name: (preds[name], target[name]) for name in preds}
     figure, axes = _figure(len(panels), 3.6 * len(panels), 4.1)
-    held_out = ~in_training_cell(target)
-    for ax, (title, positions) in zip(axes, panels.items(), strict=True):
+    for ax, (title, (positions, true)) in zip(axes, panels.items(), strict=True):
         _cells(ax, in_training_cell)
-        for mask, color, label in (
-            (~held_out, TRAINED, "true position in a training cell"),
-            (held_out, HELD_OUT, "true position held out"),
-        ):
-            dots = positions[mask]
-            x, y = dots.T
-            ax.scatter(x, y, s=9, color=color, alpha=0.75, linewidths=0, label=label)
+        _dots(ax, positions, in_training_cell(true))
         ax.set_title(title, color=INK, fontsize=12)
         _square(ax)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     return _png(figure)
+
+
+def _dots(ax: "Axes", positions: FloatArray, trained: NDArray[np.bool_]) -> None:
+    for mask, color, label in (
+        (trained, TRAINED, "true position in a training cell"),
+        (~trained, HELD_OUT, "true position held out"),
+    ):
+        x, y = positions[mask].T
+        ax.scatter(x, y, s=9, color=color, alpha=0.75, linewidths=0, label=label)
 
 
 def _cells(ax: "Axes", in_training_cell: CellTest, resolution: int = 240) -> None:

@@ -18,7 +18,7 @@ PLAIN: Mapping[str, str] = {
     "material": "rubber",
     "shape": "cube",
 }
-MIN_DEPTH_M = 0.1
+DEPTHS_M = (0.1, 100.0)  # what the camera sees at all
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Rebuilt:
 def rebuild(pred: Scene | None, target: Scene) -> Rebuilt:
     """The predicted objects under the camera and the lights of `target`.
 
-    An object without a location, or behind the camera, is left out; a missing word is
-    replaced by the one in `PLAIN`. A dot (a scene without a camera) outside the image
-    is moved to its edge. Every such change is noted.
+    An object without a location, behind the camera or far away is left out; a missing
+    word is replaced by the one in `PLAIN`. A dot (a scene without a camera) outside the
+    image is moved to its edge. Every such change is noted.
 
     >>> rebuild(None, Scene(())).notes
     ('the answer does not parse',)
@@ -64,7 +64,9 @@ def _build_object(
     camera = target.camera
     pixel = _project(camera, obj.location) if camera else None
     if pixel is None:
-        notes.append(f"object {number} lies behind the camera and is left out")
+        notes.append(
+            f"object {number} lies where the camera cannot see and is left out"
+        )
         return None
     missing = {name: word for name, word in PLAIN.items() if not getattr(obj, name)}
     if missing:
@@ -76,10 +78,10 @@ def _build_object(
 def _project(
     camera: Camera, location: tuple[float, float, float]
 ) -> tuple[float, float, float] | None:
-    """u, v and depth, None behind the camera."""
+    """u, v and depth, None where the camera sees nothing."""
     with np.errstate(divide="ignore", invalid="ignore"):
         u, v, depth = camera.project(location).tolist()
-    return (u, v, depth) if depth > MIN_DEPTH_M else None
+    return (u, v, depth) if DEPTHS_M[0] < depth < DEPTHS_M[1] else None
 
 
 def _build_dot(

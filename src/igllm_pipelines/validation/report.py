@@ -3,10 +3,10 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from igllm_pipelines.domains.sources import SceneConfig
-from igllm_pipelines.scene import Scene, scene_to_record
+from igllm_pipelines.scene import LabelError, Scene, scene_to_record
 
 Report = dict[str, Any]
 SHOWN = 5  # rows a check in an error message
@@ -14,6 +14,28 @@ SHOWN = 5  # rows a check in an error message
 
 class ValidationFailed(ValueError):
     """The data set is not what its configuration promises."""
+
+
+class RawLabels(Protocol):
+    """Label files and the names of the images beside them."""
+
+    def scenes(self, split: str) -> list[Scene]:
+        """Scenes of a split; a `LabelError` where they cannot be read."""
+
+    def filenames(self, split: str) -> list[str]:
+        """Names of the images of a split."""
+
+
+def validate_raw(raw: RawLabels, config: SceneConfig) -> Report:
+    """Checks a raw data folder: `validate_scenes` of all that can be read of it."""
+    scenes, unreadable = {}, {}
+    for split in config.num_scenes:
+        try:
+            scenes[split] = raw.scenes(split)
+        except LabelError as error:
+            unreadable[split] = str(error)
+    images = {split: raw.filenames(split) for split in config.num_scenes}
+    return validate_scenes(scenes, images, config, unreadable)
 
 
 def validate_scenes(

@@ -1,0 +1,218 @@
+"""Puts a domain's report together from metrics, histories and predictions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from igllm_pipelines.domains import DOMAINS
+from igllm_pipelines.domains.dots import DotsConfig, in_training_cells
+from igllm_pipelines.domains.sources import SceneConfig
+from igllm_pipelines.metrics.dots import dot_positions
+from igllm_pipelines.metrics.evaluate import predicted_scenes, scenes_of
+from igllm_pipelines.report import figures
+from igllm_pipelines.report.notes import Scale, findings, scale_note
+from igllm_pipelines.report.page import Figure, Image, SampleImages, Section, make_page
+from igllm_pipelines.report.samples import Predictions, Sample, make_samples
+from igllm_pipelines.report.tables import (
+    Metrics,
+    metrics_table,
+    split_title,
+    summary_text,
+)
+from igllm_pipelines.scene import Scene
+from igllm_pipelines.scene.program import WORD_ATTRIBUTES
+
+Render = Callable[[Sequence[Scene]], Sequence[Image]]
+
+
+class RawImages(Protocol):
+    """Scenes and images of all splits."""
+
+    def scenes(self, split: str) -> list[Scene]:
+        """Scenes of a split."""
+
+    def image(self, split: str, filename: str) -> Image:
+        """One image ``(height, width, 3)``."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the encodings of a domain came to.
+
+    Attributes:
+        domain: its name.
+        config: of the scenes.
+        metrics: ``{encoding: {split: {metric: number}}}``.
+        histories: records of losses and scores by step, of each encoding.
+        predictions: ``{encoding: {split: records}}``.
+    """
+
+    domain: str
+    config: SceneConfig
+    metrics: Metrics
+    histories: Mapping[str, figures.History]
+    predictions: Mapping[str, Predictions]
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The test splits, in-distribution first."""
+        return DOMAINS[self.domain].splits[1:]
+
+    def notes(self) -> list[str]:
+        """What came out, and last at which scale."""
+        steps = {
+            encoding: int(max((record["step"] for record in history), default=0))
+            for encoding, history in self.histories.items()
+        }
+        tests = {
+            split: int(max(m.get(split, {}).get("images", 0) for m in found))
+            for split in self.splits
+            if (found := list(self.metrics.values()))
+        }
+        images = self.config.num_scenes[DOMAINS[self.domain].splits[0]]
+        scale = Scale(images, self.config.width_px, steps, tests)
+        found_out = findings(self.domain, self.metrics, self.splits)
+        return [*found_out, scale_note(self.domain, scale)]
+
+
+def make_report(
+    results: Results, raw: RawImages, render: Render, samples: int
+) -> dict[str, bytes]:
+    """The files of the domain's page, ``index.html`` first.
+
+    Args:
+        results: of all encodings.
+        raw: the true scenes and their images.
+        render: makes the pictures of scenes, in their order.
+        samples: rows of input, programs and reconstructions for each split.
+    """
+    return make_page(
+        results.domain,
+        metrics_table(results.domain, results.metrics, results.splits),
+        results.notes(),
+        make_figures(results, raw),
+        make_sections(results, raw, render, samples),
+    )
+
+
+def summary(results: Results, paths: Mapping[str, str]) -> str:
+    """The text at the end of a run."""
+    return summary_text(
+        results.domain, results.metrics, results.splits, results.notes(), paths
+    )
+
+
+def make_sections(
+    results: Results, raw: RawImages, render: Render, count: int
+) -> list[Section]:
+    """Sample rows of every test split; all pictures are rendered in one call."""
+    syntax = DOMAINS[results.domain].syntax
+    samples = {
+        split: make_samples(
+            split, raw.scenes(split), results.predictions, syntax, count
+        )
+        for split in results.splits
+    }
+    drawn = _render_all([s for rows in samples.values() for s in rows], render)
+    return [
+        Section(
+            title=f"Samples of {split_title(results.domain, split)}",
+            samples=[
+                (s, SampleImages(raw.image(split, s.image), drawn[split, s.image]))
+                for s in rows
+            ],
+        )
+        for split, rows in samples.items()
+        if rows
+    ]
+
+
+def _render_all(
+    samples: Sequence[Sample], render: Render
+) -> dict[tuple[str, str], dict[str, Image]]:
+    """Pictures by (split, image) and encoding."""
+    wanted = [
+        (sample, answer.encoding, answer.rebuilt.scene)
+        for sample in samples
+        for answer in sample.answers
+        if answer.rebuilt.scene is not None
+    ]
+    pictures = render([scene for *_, scene in wanted]) if wanted else []
+    drawn: dict[tuple[str, str], dict[str, Image]] = {
+        (sample.split, sample.image): {} for sample in samples
+    }
+    for (sample, encoding, _), picture in zip(wanted, pictures, strict=True):
+        drawn[sample.split, sample.image][encoding] = picture
+    return drawn
+
+
+def make_figures(results: Results, raw: RawImages) -> list[Figure]:
+    """The figures that the domain's results allow."""
+    return [
+        *(_scatter(results, raw) if isinstance(results.config, DotsConfig) else []),
+        *_bars(results),
+        *_curves(results),
+    ]
+
+
+def _scatter(results: Results, raw: RawImages) -> list[Figure]:
+    """Figure 5: all answers of the split that covers the whole image."""
+    split = results.splits[-1]
+    syntax = DOMAINS[results.domain].syntax
+    records = {e: p[split] for e, p in results.predictions.items() if p.get(split)}
+    if not records or not isinstance(results.config, DotsConfig):
+        return []
+    preds = {e: dot_positions(predicted_scenes(r, syntax)) for e, r in records.items()}
+    target = {
+        encoding: dot_positions(scenes_of(rows, raw.scenes(split)))
+        for encoding, rows in records.items()
+    }
+    in_cell = partial(in_training_cells, results.config)
+    png = figures.scatter(preds, target, in_cell)
+    caption = (
+        f"Every dot is one image of {split}; training saw the shaded squares only. "
+        "Right answers look like the left panel. Where an encoding only repeats "
+        "what it saw, the held-out dots move into the shaded squares and the white "
+        "ones empty."
+    )
+    return [Figure("scatter", png, "Where the dots are said to be", caption)]
+
+
+def _bars(results: Results) -> list[Figure]:
+    words = [
+        a for a in DOMAINS[results.domain].syntax.attributes if a in WORD_ATTRIBUTES
+    ]
+    png = figures.attribute_bars(results.domain, results.metrics, results.splits, words)
+    if png is None:
+        return []
+    caption = (
+        "Percent of matched objects with the right word. A drop from the left to the "
+        "right panel is what unseen pairs of shape and color cost. Dark lines: the "
+        "paper's figures, at its scale."
+    )
+    return [Figure("attributes", png, "Attributes", caption)]
+
+
+def _curves(results: Results) -> list[Figure]:
+    plots = (
+        (
+            "validation",
+            figures.validation_curves(results.histories),
+            "Error on held-out images while training",
+            "Lower is better, on a logarithmic scale, measured on a fixed few of the "
+            "held-out images. A curve that flattens early has learned what it can.",
+        ),
+        (
+            "losses",
+            figures.loss_curves(results.histories),
+            "Training losses",
+            "Means between two records, on a logarithmic scale. The cross-entropies do "
+            "not compare: char spells each number in several tokens, float in one.",
+        ),
+    )
+    return [
+        Figure(name, png, title, caption)
+        for name, png, title, caption in plots
+        if png is not None
+    ]
