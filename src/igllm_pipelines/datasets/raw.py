@@ -1,20 +1,16 @@
 """A Kedro dataset for rendered images and their labels."""
 
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kedro.io import AbstractDataset
-
-if TYPE_CHECKING:
-    from igllm_pipelines.render.job import RenderJob
 
 
 class RawDataset(AbstractDataset[Any, Any]):
     """A folder with image shards and label files.
 
-    Saves a `RenderJob`: renders the scenes that the folder does not hold yet. Loads
-    `RawData`.
+    Saves a `render.job.RenderJob`: makes the scenes that the folder does not hold yet.
+    Loads `RawData`.
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
@@ -26,16 +22,10 @@ class RawDataset(AbstractDataset[Any, Any]):
 
         return RawData(self._filepath)
 
-    def save(self, data: "RenderJob") -> None:
-        from igllm_pipelines.shards.writer import RawWriter
+    def save(self, data: Any) -> None:
+        from igllm_pipelines.shards.writer import write_raw
 
-        writer = RawWriter(
-            self._filepath, data.fingerprint, data.filenames, data.scenes_per_shard
-        )
-        with writer, closing(data.run(writer.missing())) as scenes:
-            for scene in scenes:
-                writer.add(scene.split, scene.index, scene.record, scene.png)
-            writer.finish(data.info)
+        write_raw(self._filepath, data)
 
     def _exists(self) -> bool:
         return any((self._filepath / "labels").glob("*.json"))

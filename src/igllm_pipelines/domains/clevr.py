@@ -174,7 +174,7 @@ def sample_scene(config: ClevrConfig, split: str, seed: tuple[int, ...]) -> Scen
     placed = _place(rng, config, count)
     colors = CONDITIONS[config.conditions[split]]
     return Scene(
-        objects=tuple(_sample_object(rng, *place, colors, camera) for place in placed),
+        objects=tuple(_sample_object(rng, place, colors, camera) for place in placed),
         camera=camera,
         lights=lights,
         seed=seed,
@@ -251,12 +251,11 @@ def _apart(a: Place, b: Place, config: ClevrConfig) -> bool:
 
 def _sample_object(
     rng: np.random.Generator,
-    size: str,
-    x: float,
-    y: float,
+    place: Place,
     colors: Mapping[str, tuple[str, ...]],
     camera: Camera,
 ) -> SceneObject:
+    size, x, y = place
     shape = str(rng.choice(CLEVR_WORDS["shape"]))
     color = str(rng.choice(colors[shape]))
     yaw_rad = rng.uniform(0, 2 * math.pi)

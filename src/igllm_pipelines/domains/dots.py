@@ -94,9 +94,9 @@ def sample_scene(config: DotsConfig, split: str, seed: tuple[int, ...]) -> Scene
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     for _ in range(10_000):
-        xy = rng.uniform(config.radius, 1 - config.radius, 2)
-        if split == EVERYWHERE or in_training_cells(config, xy):
-            return _scene(config, *xy.tolist(), seed)
+        x, y = rng.uniform(config.radius, 1 - config.radius, 2).tolist()
+        if split == EVERYWHERE or in_training_cells(config, (x, y)):
+            return _scene(config, x, y, seed)
     raise ValueError(f"no place for a dot of radius {config.radius}: make it smaller")
 
 

@@ -35,6 +35,10 @@ def import_bpy() -> ModuleType:
     Raises:
         BlenderUnavailableError: bpy or a system library that it needs is missing.
     """
+    # Blender's task library starts a worker for each core it may use, and a worker
+    # without work spins: let it see one core, then take all of them back
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
     try:
         import bpy
     except ModuleNotFoundError as error:
@@ -47,6 +51,8 @@ def import_bpy() -> ModuleType:
             f"libraries, on Debian or Ubuntu by: sudo apt-get update && "
             f"sudo apt-get install -y --no-install-recommends {LIBRARIES}"
         ) from error
+    finally:
+        os.sched_setaffinity(0, cores)
     return bpy
 
 
@@ -76,7 +82,7 @@ class BlenderRenderer:
 
     def visible_pixels(self, scene: Scene) -> list[int]:
         """Number of image pixels in which each object is seen, from half-size rays."""
-        meshes = [self._meshes[obj.shape] for obj in scene.objects]
+        meshes = [self._meshes[str(obj.shape)] for obj in scene.objects]
         return count_visible_pixels(scene, meshes)
 
     def render(self, scene: Scene) -> NDArray[np.uint8]:
@@ -150,7 +156,8 @@ class BlenderRenderer:
         for name in ("location", "size", "color", "material", "shape"):
             if getattr(described, name) is None:
                 raise ValueError(f"an object without {name} cannot be rendered")
-        obj = self._add(f"{described.shape}", self._meshes[described.shape])
+        shape = str(described.shape)
+        obj = self._add(shape, self._meshes[shape])
         obj.location = described.location
         obj.rotation_quaternion = described.rotation or (1.0, 0.0, 0.0, 0.0)
         obj.scale = (RADIUS_M[str(described.size)],) * 3
@@ -166,7 +173,7 @@ class BlenderRenderer:
 
 
 def silence_stdout() -> None:
-    """Sends this process's standard output to nowhere: Blender's C code writes there."""
+    """Sends standard output to nowhere: Blender's C code writes there."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)

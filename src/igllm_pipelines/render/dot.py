@@ -16,9 +16,7 @@ from PIL import Image, ImageDraw
 RASTER = 8  # raster points along a pixel
 
 
-def draw_dot(
-    x: float, y: float, *, side_px: int, radius: float
-) -> NDArray[np.uint8]:
+def draw_dot(x: float, y: float, *, side_px: int, radius: float) -> NDArray[np.uint8]:
     """The picture ``(side_px, side_px, 3)`` of a dot; what leaves the image is cut off.
 
     Args:
@@ -32,7 +30,8 @@ def draw_dot(
     size = 2 * reach + 1
     covered = _coverage(x * side_px - left, y * side_px - top, radius * side_px, size)
     columns, rows = (
-        slice(max(start, 0), max(min(start + size, side_px), 0)) for start in (left, top)
+        slice(max(start, 0), max(min(start + size, side_px), 0))
+        for start in (left, top)
     )
     patch = covered[
         rows.start - top : rows.stop - top, columns.start - left : columns.stop - left

@@ -102,7 +102,9 @@ class RenderPool:
         import ray
 
         queue = deque(tasks)
-        self._slots = [_Slot() for _ in range(min(self._config.num_workers, len(queue)))]
+        self._slots = [
+            _Slot() for _ in range(min(self._config.num_workers, len(queue)))
+        ]
         running: dict[Any, _Slot] = {}
         while queue or running:
             for slot in self._slots:
@@ -160,7 +162,9 @@ class RenderPool:
         self._retire(slot)
         task.crashes += 1
         if task.crashes >= MAX_CRASHES:
-            raise RenderError(f"{task.name}: given up after {MAX_CRASHES} tries, {reason}")
+            raise RenderError(
+                f"{task.name}: given up after {MAX_CRASHES} tries, {reason}"
+            )
         logger.warning("%s: %s; trying again with a new worker", task.name, reason)
         return _CRASHED
 

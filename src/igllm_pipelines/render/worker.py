@@ -45,7 +45,9 @@ class RenderedScene:
     png: bytes
 
 
-def encode(scene: Scene, image: NDArray[np.uint8], split: str, index: int) -> RenderedScene:
+def encode(
+    scene: Scene, image: NDArray[np.uint8], split: str, index: int
+) -> RenderedScene:
     """Packs a scene and its picture ``(height, width, 3)``."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, format="PNG")

@@ -102,7 +102,10 @@ class FeatureWriter:
             shutil.rmtree(self._partial, ignore_errors=True)
 
     def write(
-        self, split: str, filenames: Sequence[str], batches: Iterable[NDArray[np.floating]]
+        self,
+        split: str,
+        filenames: Sequence[str],
+        batches: Iterable[NDArray[np.floating]],
     ) -> None:
         """Writes the features of one split.
 

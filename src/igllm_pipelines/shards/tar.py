@@ -158,7 +158,9 @@ class TarIndex:
             stored = json.loads(self._index_path.read_text())
             if stored["tar_size"] != self.path.stat().st_size:
                 return None
-            return {name: (int(o), int(s)) for name, (o, s) in stored["members"].items()}
+            return {
+                name: (int(o), int(s)) for name, (o, s) in stored["members"].items()
+            }
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

@@ -1,9 +1,9 @@
 """Writes a raw data folder: shards, labels, and what is needed to go on after a kill.
 
-    images/<split>-<nnnnn>.tar     sealed shards: <key>.png and <key>.json, sorted
-    images/.staging/               journals of the shards that are being made
-    labels/<split>.json            assembled from the shards at the end
-    fingerprint.json               what the images were made from
+images/<split>-<nnnnn>.tar     sealed shards: <key>.png and <key>.json, sorted
+images/.staging/               journals of the shards that are being made
+labels/<split>.json            assembled from the shards at the end
+fingerprint.json               what the images were made from
 """
 
 import fcntl
@@ -11,10 +11,11 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from igllm_pipelines.scene.labels import write_labels
 from igllm_pipelines.shards.journal import Journal
@@ -22,6 +23,43 @@ from igllm_pipelines.shards.tar import ShardError, read_members, scan, write_tar
 
 logger = logging.getLogger(__name__)
 SUFFIXES = ("json", "png")
+
+
+class Sample(Protocol):
+    """A finished scene: its label as JSON and its image as PNG."""
+
+    split: str
+    index: int
+    record: bytes
+    png: bytes
+
+
+class RawJob(Protocol):
+    """Something that can make all scenes of a folder, or only some of them."""
+
+    fingerprint: Mapping[str, Any]
+    filenames: Mapping[str, Sequence[str]]
+    scenes_per_shard: int
+    info: Mapping[str, Any]
+
+    def run(self, missing: Sequence[tuple[str, int]]) -> Generator[Sample]:
+        """Makes the scenes given by split and index, in any order."""
+
+
+def write_raw(root: Path, job: RawJob) -> None:
+    """Makes what `root` does not hold yet; a killed call can be repeated.
+
+    Raises:
+        ShardError: the folder cannot be used, see `RawWriter`.
+    """
+    names, size = job.filenames, job.scenes_per_shard
+    with (
+        RawWriter(root, job.fingerprint, names, size) as writer,
+        closing(job.run(writer.missing())) as samples,
+    ):
+        for sample in samples:
+            writer.add(sample.split, sample.index, sample.record, sample.png)
+        writer.finish(job.info)
 
 
 class RawWriter:
