@@ -20,7 +20,8 @@ def draw_dot(x: float, y: float, *, side_px: int, radius: float) -> NDArray[np.u
     """The picture ``(side_px, side_px, 3)`` of a dot; what leaves the image is cut off.
 
     Args:
-        x, y: centre in image sides from the top-left corner.
+        x: of the centre, in image sides from the left edge.
+        y: of the centre, in image sides from the top edge.
         side_px: image size.
         radius: of the dot in image sides.
     """

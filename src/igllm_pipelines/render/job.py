@@ -1,6 +1,6 @@
 """Rendering jobs: all scenes of a domain, or some scenes that are given."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from importlib.metadata import version
@@ -83,7 +83,7 @@ class RenderJob:
             "seed": self.seed,
         }
 
-    def run(self, missing: Sequence[tuple[str, int]]) -> Iterator[RenderedScene]:
+    def run(self, missing: Sequence[tuple[str, int]]) -> Generator[RenderedScene]:
         """Renders the scenes `missing`, given by split and index, in any order.
 
         Raises:
@@ -108,7 +108,7 @@ class RenderJob:
         ):
             yield from bar
 
-    def _blend(self, missing: Sequence[tuple[str, int]]) -> Iterator[RenderedScene]:
+    def _blend(self, missing: Sequence[tuple[str, int]]) -> Generator[RenderedScene]:
         tasks = (
             Task(
                 f"scene {index} of {split}",
@@ -120,7 +120,9 @@ class RenderJob:
         for _, scene in _in_pool(self.rendering, self.engine, tasks):
             yield scene
 
-    def _draw_dots(self, missing: Sequence[tuple[str, int]]) -> Iterator[RenderedScene]:
+    def _draw_dots(
+        self, missing: Sequence[tuple[str, int]]
+    ) -> Generator[RenderedScene]:
         # in this process: a dot takes less time than a message to a worker
         engine = self.engine
         for split, index in missing:
@@ -156,7 +158,7 @@ def render_pictures(
 
 
 def _in_pool(
-    rendering: RenderingConfig, engine: str, tasks: Any
+    rendering: RenderingConfig, engine: str, tasks: Iterable[Task]
 ) -> Iterator[tuple[Task, Any]]:
     with RenderPool(rendering, BlenderWorker, (rendering, engine)) as pool:
         yield from pool.map(tasks)

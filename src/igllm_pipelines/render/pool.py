@@ -102,9 +102,8 @@ class RenderPool:
         import ray
 
         queue = deque(tasks)
-        self._slots = [
-            _Slot() for _ in range(min(self._config.num_workers, len(queue)))
-        ]
+        workers = min(self._config.num_workers, len(queue))
+        self._slots = [_Slot() for _ in range(workers)]
         running: dict[Any, _Slot] = {}
         while queue or running:
             for slot in self._slots:

@@ -85,8 +85,8 @@ class BlenderWorker:
                 break
         else:
             raise ValueError(
-                f"scene {index} of {split}: in none of {MAX_ATTEMPTS} attempts were all "
-                "objects visible; lower min_visible or max_objects"
+                f"scene {index} of {split}: in none of {MAX_ATTEMPTS} attempts were "
+                "all objects visible; lower min_visible or max_objects"
             )
         objects = (
             replace(obj, visible_pixels=pixels)

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +106,7 @@ class FeatureWriter:
         self,
         split: str,
         filenames: Sequence[str],
-        batches: Iterable[NDArray[np.floating]],
+        batches: Iterable[NDArray[Any]],
     ) -> None:
         """Writes the features of one split.
 

@@ -1,7 +1,9 @@
 """Reads a raw data folder: ours of several shards a split, or the official downloads.
 
-images/<split>-<nnnnn>.tar or images/<split>.tar, members possibly in folders
-labels/<split>.json
+::
+
+    images/<split>-<nnnnn>.tar or images/<split>.tar, members possibly in folders
+    labels/<split>.json
 """
 
 import io

@@ -1,9 +1,11 @@
 """Writes a raw data folder: shards, labels, and what is needed to go on after a kill.
 
-images/<split>-<nnnnn>.tar     sealed shards: <key>.png and <key>.json, sorted
-images/.staging/               journals of the shards that are being made
-labels/<split>.json            assembled from the shards at the end
-fingerprint.json               what the images were made from
+::
+
+    images/<split>-<nnnnn>.tar     sealed shards: <key>.json and <key>.png, sorted
+    images/.staging/               journals of the shards that are being made
+    labels/<split>.json            assembled from the shards at the end
+    fingerprint.json               what the images were made from
 """
 
 import fcntl
