@@ -15,6 +15,7 @@ from igllm_pipelines.report.notes import Scale, findings, scale_note
 from igllm_pipelines.report.page import Figure, Image, SampleImages, Section, make_page
 from igllm_pipelines.report.samples import Predictions, Sample, make_samples
 from igllm_pipelines.report.tables import (
+    METRICS,
     Metrics,
     metrics_table,
     split_title,
@@ -73,7 +74,7 @@ class Results:
         images = self.config.num_scenes[DOMAINS[self.domain].splits[0]]
         scale = Scale(images, self.config.width_px, steps, tests)
         found_out = findings(self.domain, self.metrics, self.splits)
-        return [*found_out, scale_note(self.domain, scale)]
+        return [*found_out, scale_note(scale)]
 
 
 def make_report(
@@ -195,10 +196,11 @@ def _bars(results: Results) -> list[Figure]:
 
 
 def _curves(results: Results) -> list[Figure]:
+    unit = METRICS["mse" if isinstance(results.config, DotsConfig) else "l2"].title
     plots = (
         (
             "validation",
-            figures.validation_curves(results.histories),
+            figures.validation_curves(results.histories, results.splits, unit),
             "Error on held-out images while training",
             "Lower is better, on a logarithmic scale, measured on a fixed few of the "
             "held-out images. A curve that flattens early has learned what it can.",

@@ -20,7 +20,6 @@ History = Sequence[Mapping[str, float]]
 COLORS = {"char": "#d1691c", "float": "#1f6fd6"}
 INK, MUTED, CELL = "#1f2430", "#8a90a0", "#e6ebf5"
 HELD_OUT, TRAINED = "#c2255c", "#2b8a6e"
-_TRAINING = {"step", "loss", "ce", "number_mse", "learning_rate", "grad_norm"}
 _LOSSES = {"ce": "cross-entropy", "number_mse": "squared error of the numbers"}
 
 
@@ -111,28 +110,26 @@ def loss_curves(histories: Mapping[str, History]) -> bytes | None:
     return _png(figure)
 
 
-def validation_curves(histories: Mapping[str, History]) -> bytes | None:
-    """Scores on held-out images over steps (Figure 5 e); None where there are none.
+def validation_curves(
+    histories: Mapping[str, History], splits: Sequence[str], unit: str
+) -> bytes | None:
+    """Errors on held-out images over steps (Figure 5 e); None where there are none.
 
-    One panel a score that is an error; its name ends in ``mse`` or ``l2``.
+    Args:
+        histories: with ``<split>_error`` in some records.
+        splits: a panel each.
+        unit: what the error is.
     """
-    names = sorted(
-        {
-            name
-            for history in histories.values()
-            for record in history
-            for name in record
-            if name not in _TRAINING and name.endswith(("mse", "l2"))
-        }
-    )
-    if not names:
+    records = [record for history in histories.values() for record in history]
+    shown = [s for s in splits if any(f"{s}_error" in record for record in records)]
+    if not shown:
         return None
-    figure, axes = _figure(len(names), 5.4 * len(names), 3.4)
-    for ax, name in zip(axes, names, strict=True):
+    figure, axes = _figure(len(shown), 5.4 * len(shown), 3.4)
+    for ax, split in zip(axes, shown, strict=True):
         for encoding, history in histories.items():
             color = COLORS.get(encoding, INK)
-            _curve(ax, history, name, encoding, color, marker="o")
-        _log_axes(ax, name)
+            _curve(ax, history, f"{split}_error", encoding, color, marker="o")
+        _log_axes(ax, f"{split}: {unit}")
     return _png(figure)
 
 
@@ -171,7 +168,9 @@ def attribute_bars(
             heights = [values.get(name, np.nan) for name in shown]
             color = COLORS.get(encoding, INK)
             bars = ax.bar(places, heights, width * 0.92, color=color, label=encoding)
-            ax.bar_label(bars, fmt="%.0f", fontsize=8, color=INK, padding=1)
+            ax.bar_label(
+                bars, fmt="%.0f", label_type="center", color="white", fontsize=9
+            )
             theirs = [paper.get(name, {}).get(encoding, np.nan) for name in shown]
             label = "paper" if index == 0 and paper else "_"
             half = width * 0.46

@@ -23,20 +23,16 @@ class Scale:
     test_images: Mapping[str, int]
 
 
-_PAPER_STEPS = {"2d": "40,000", "clevr": "40,000"}
-
-
-def scale_note(domain: str, scale: Scale) -> str:
+def scale_note(scale: Scale) -> str:
     """Says that this is the small scale, and how small."""
-    steps = sorted({*scale.steps.values()})
+    steps = " and ".join(f"{count:,}" for count in sorted({*scale.steps.values()}))
     tests = ", ".join(f"{count:,} of {s}" for s, count in scale.test_images.items())
     return (
-        f"This is the small scale: a tiny model, trained from scratch on "
-        f"{scale.train_images:,} images of {scale.image_px} x "
-        f"{scale.image_px} pixels for {' and '.join(f'{s:,}' for s in steps)} steps, "
-        f"scored on {tests}. The paper tunes a 7-billion-weight model on 336 x 336 "
-        f"pixels for {_PAPER_STEPS.get(domain, 'many more')} steps: its figures show "
-        "where the road leads, they are not what this scale should reach."
+        "This is the small scale: a tiny model, trained from scratch on "
+        f"{scale.train_images:,} images of {scale.image_px} x {scale.image_px} pixels "
+        f"for {steps} steps, scored on {tests} images. The paper tunes a "
+        "7-billion-weight model on 336 x 336 pixels for 40,000 steps: its figures are "
+        "the goal of the large scale, not of this one."
     )
 
 
@@ -70,12 +66,11 @@ def _object_findings(metrics: Metrics, splits: tuple[str, ...]) -> list[str]:
     found = []
     for split in splits:
         parts = [
-            f"{encoding} {format_metric('l2', values[split]['l2'])} m"
+            f"{format_metric('l2', values[split]['l2'])} m ({encoding})"
             for encoding, values in metrics.items()
             if "l2" in values.get(split, {})
         ]
         if parts:
-            found.append(
-                f"Objects of {split} are found on average within {' and '.join(parts)}."
-            )
+            places = " and ".join(parts)
+            found.append(f"{split}: objects are found {places} from where they are.")
     return found

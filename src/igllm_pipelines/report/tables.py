@@ -183,6 +183,7 @@ def _fixed(value: float | None) -> str:
 
 def terminal_table(domain: str, metrics: Metrics, splits: Sequence[str]) -> "Table":
     """The table for the terminal; the better of our encodings is bold."""
+    from rich.markup import escape
     from rich.table import Table
 
     content = metrics_table(domain, metrics, splits)
@@ -191,7 +192,7 @@ def terminal_table(domain: str, metrics: Metrics, splits: Sequence[str]) -> "Tab
     for split, column in content.columns:
         table.add_column(f"{split.split(' ')[0]}\n{column}", justify="right")
     for name, cells in content.rows:
-        table.add_row(METRICS[name].title, *(_markup(cell) for cell in cells))
+        table.add_row(escape(METRICS[name].title), *(_markup(cell) for cell in cells))
     return table
 
 

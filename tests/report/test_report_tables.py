@@ -1,0 +1,99 @@
+"""Tables say the right numbers beside the paper's."""
+
+import pytest
+
+from igllm_pipelines.report.notes import Scale, findings, scale_note
+from igllm_pipelines.report.tables import (
+    Metrics,
+    format_metric,
+    metrics_table,
+    summary_text,
+)
+
+CLEVR: Metrics = {
+    "char": {
+        "val_ID": {"l2": 0.61, "size": 96.0, "parse_rate": 100.0, "images": 300.0},
+        "val_OOD": {"size": 90.0},
+    },
+    "float": {
+        "val_ID": {"l2": 0.52, "size": 97.0, "parse_rate": 100.0, "images": 300.0},
+        "val_OOD": {"l2": 0.6},
+    },
+}
+DOTS: Metrics = {
+    "char": {"val_ID": {"mse": 1e-4}, "random": {"mse": 3.1e-3, "snap": 58.0}},
+    "float": {"val_ID": {"mse": 2e-5}, "random": {"mse": 8.1e-5, "snap": 5.0}},
+}
+SPLITS = ("val_ID", "val_OOD")
+
+
+def test_columns_are_ours_then_the_papers_for_each_split() -> None:
+    table = metrics_table("clevr", CLEVR, SPLITS)
+    columns = [column for _, column in table.columns]
+    assert columns == ["char", "float", "paper char", "paper float"] * 2
+    rows = dict(table.rows)
+    assert [cell.text for cell in rows["l2"]] == [
+        *("0.61", "0.52", "0.21", "0.16"),
+        *("–", "0.60", "0.22", "0.17"),
+    ]
+
+
+def test_better_encoding_is_marked_by_the_metrics_direction() -> None:
+    rows = dict(metrics_table("clevr", CLEVR, SPLITS).rows)
+    assert [cell.best for cell in rows["l2"][:2]] == [False, True]
+    assert [cell.best for cell in rows["size"][:2]] == [False, True]
+    # equal or alone: nothing is better
+    assert not any(cell.best for cell in rows["parse_rate"])
+    assert not rows["size"][4].best
+
+
+def test_domain_without_paper_figures_has_our_columns_only() -> None:
+    table = metrics_table("2d", DOTS, ("val_ID", "random"))
+    assert [column for _, column in table.columns] == ["char", "float"] * 2
+    assert [cell.text for cell in dict(table.rows)["snap"]] == ["–", "–", "58.0", "5.0"]
+
+
+def test_counts_of_images_are_no_row() -> None:
+    assert "images" not in dict(metrics_table("clevr", CLEVR, SPLITS).rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [("mse", 0.00018, "1.8e-4"), ("count", 0.25, "0.25"), ("color", None, "–")],
+)
+def test_format_metric(name: str, value: float | None, text: str) -> None:
+    assert format_metric(name, value) == text
+
+
+def test_summary_holds_table_notes_and_paths() -> None:
+    text = summary_text("clevr", CLEVR, SPLITS, ["A note [x]."], {"page": "a/b.html"})
+    assert "L2 [m]" in text
+    assert "0.52" in text
+    assert "A note [x]." in text
+    assert "page: a/b.html" in text
+    assert max(len(line) for line in text.splitlines()) <= 100
+    assert "\x1b" not in text
+
+
+def test_findings_of_2d_tell_the_ratio_and_snap() -> None:
+    ratio, snapped = findings("2d", DOTS, ("val_ID", "random"))
+    assert "float is 38.3 times lower" in ratio
+    assert "char puts 58 % into one, float 5 %" in snapped
+
+
+def test_findings_of_2d_turn_round_when_char_is_better() -> None:
+    swapped = {"char": DOTS["float"], "float": DOTS["char"]}
+    assert "char is 38.3 times lower" in findings("2d", swapped, ("random",))[0]
+
+
+def test_findings_of_missing_numbers_are_silent() -> None:
+    assert findings("2d", {"char": {}, "float": {}}, ("random",)) == []
+    assert findings("clevr", {"char": {}}, SPLITS) == []
+
+
+def test_scale_note_says_the_counts() -> None:
+    scale = Scale(4000, 128, {"char": 2400, "float": 2400}, {"val_ID": 300})
+    note = scale_note(scale)
+    assert "small scale" in note
+    for words in ("4,000 images of 128 x 128", "for 2,400 steps", "300 of val_ID"):
+        assert words in note
