@@ -1,0 +1,91 @@
+"""Evaluation and reporting as Kedro runs them, on a folder of dots."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline
+from kedro.runner import SequentialRunner
+from kedro_datasets.json import JSONDataset
+
+from igllm_pipelines.datasets.files import FilesDataset
+from igllm_pipelines.datasets.raw import RawDataset
+from igllm_pipelines.pipelines import evaluation, reporting
+from igllm_pipelines.pipelines.rendering.nodes import plan_rendering
+
+SCENES = {"num_scenes": {"train": 8, "val_ID": 3, "random": 5}}
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Any:
+    dataset = RawDataset(filepath=str(tmp_path / "raw"))
+    dataset.save(plan_rendering("2d", SCENES, {}, 7))
+    return dataset.load()
+
+
+def catalog_of(raw: Any, **datasets: Any) -> DataCatalog:
+    values = {
+        "params:domain": "2d",
+        "params:scenes": SCENES,
+        "params:rendering": {},
+        "params:reporting": {"samples_per_split": 1},
+        **datasets,
+    }
+    memory = {name: MemoryDataset(value) for name, value in values.items()}
+    return DataCatalog({**memory, "raw": MemoryDataset(raw, copy_mode="assign")})
+
+
+def predictions_of(raw: Any, shift: float) -> dict[str, list[dict[str, str]]]:
+    def program(scene: Any) -> str:
+        x, y, _ = scene.locations()[0]
+        return f"add(x={x + shift:.3f}, y={y:.3f})\n"
+
+    return {
+        split: [
+            {"image": scene.image_filename, "program": program(scene)}
+            for scene in raw.scenes(split)
+        ]
+        for split in ("val_ID", "random")
+    }
+
+
+def run(pipeline: Pipeline, catalog: DataCatalog) -> None:
+    SequentialRunner().run(pipeline, catalog)
+
+
+def test_evaluation_scores_every_predicted_split(raw: Any) -> None:
+    catalog = catalog_of(raw, predictions=predictions_of(raw, 0.002))
+    catalog["metrics"] = MemoryDataset()
+    run(evaluation.create_pipeline(), catalog)
+    metrics = catalog.load("metrics")
+    assert set(metrics) == {"val_ID", "random"}
+    assert metrics["val_ID"]["mse"] == pytest.approx(2e-6, rel=0.5)
+    assert metrics["random"]["images"] == 5
+    assert metrics["random"]["parse_rate"] == 100
+
+
+def test_reporting_writes_metrics_page_and_summary(raw: Any, tmp_path: Path) -> None:
+    metrics = {"val_ID": {"mse": 1e-5}, "random": {"mse": 2e-5, "snap": 0.0}}
+    history = [{"step": 10, "loss": 1.0, "ce": 1.0}, {"step": 10, "random_error": 0.1}]
+    of_encodings = {
+        f"{name}_{encoding}": value
+        for encoding, shift in (("char", 0.1), ("float", 0.0))
+        for name, value in (
+            ("metrics", metrics),
+            ("history", history),
+            ("predictions", predictions_of(raw, shift)),
+        )
+    }
+    catalog = catalog_of(raw, **of_encodings)
+    catalog["metrics"] = JSONDataset(filepath=str(tmp_path / "metrics.json"))
+    catalog["summary"] = MemoryDataset()
+    catalog["report"] = FilesDataset(filepath=str(tmp_path / "2d" / "report"))
+    run(reporting.create_pipeline(), catalog)
+    assert catalog.load("metrics") == {"char": metrics, "float": metrics}
+    page = tmp_path / "2d" / "report" / "index.html"
+    assert "add(x=" in page.read_text()
+    assert len(list(page.parent.glob("images/*/*.png"))) == 6
+    summary = catalog.load("summary")
+    assert "squared error" in summary
+    assert f"page: {page}" in summary
