@@ -1,25 +1,12 @@
-"""Kedro project settings.
-
-Telemetry and analytics of every library are switched off here, before it is imported.
-"""
+"""Kedro project settings."""
 
 import os
-import warnings
 from pathlib import Path
 
-_QUIET = {
-    "KEDRO_DISABLE_TELEMETRY": "1",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "GX_ANALYTICS_ENABLED": "false",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "RAY_USAGE_STATS_ENABLED": "0",
-}
-for _name, _value in _QUIET.items():
-    os.environ.setdefault(_name, _value)
-# from the pyfunc class inside kedro-mlflow, at every command
-warnings.filterwarnings("ignore", message=".*type hints to the `predict`.*")
+from igllm_pipelines.hooks import ExperimentRunHook, ProgressHook
+from igllm_pipelines.quiet import be_quiet
 
-from igllm_pipelines.hooks import ExperimentRunHook, ProgressHook  # noqa: E402
+be_quiet()
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,6 +33,8 @@ HOOKS = (ExperimentRunHook(), ProgressHook())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
+    # an environment names only what differs
+    "merge_strategy": {"parameters": "soft"},
     "default_run_env": "local",
     "custom_resolvers": {"mlflow_uri": _mlflow_uri, "artifacts": _artifacts},
 }

@@ -1,0 +1,32 @@
+"""Switches off telemetry, analytics and chatter of the libraries, before their import."""
+
+import os
+import warnings
+
+_ENVIRONMENT = {
+    "KEDRO_DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GX_ANALYTICS_ENABLED": "false",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+
+def be_quiet() -> None:
+    """Sets environment variables that the user has not set, and filters warnings."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    # Kedro 1.7 calls OmegaConf 2.4 by an old name
+    warnings.filterwarnings("ignore", message=r"register_new_resolver\(\)")
+
+
+def start_command_line() -> None:
+    """The entry point ``kedro.init``: Kedro calls it before it loads its plugins.
+
+    MLflow, which kedro-mlflow imports at every command, warns about a class of its own
+    and puts its filters before ours; so it is imported here, quietly.
+    """
+    be_quiet()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import kedro_mlflow.framework.cli.cli  # noqa: F401
