@@ -23,10 +23,10 @@ def be_quiet() -> None:
 def start_command_line() -> None:
     """The entry point ``kedro.init``: Kedro calls it before it loads its plugins.
 
-    MLflow, which kedro-mlflow imports at every command, warns about a class of its own
-    and puts its filters before ours; so it is imported here, quietly.
+    kedro-mlflow is imported at every command, and its import warns about a class of its
+    own through filters that it puts before ours; so the first import is made here, and
+    its warnings are recorded instead of shown.
     """
     be_quiet()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import kedro_mlflow.framework.cli.cli  # noqa: F401
+    with warnings.catch_warnings(record=True):
+        import kedro_mlflow.mlflow  # noqa: F401
