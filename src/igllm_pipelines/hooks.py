@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, is_dataclass
-from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
@@ -220,5 +219,8 @@ class ProgressHook:
         for summary in self._summaries:
             sys.stdout.write(f"\n{summary}\n")
         if self._summaries:
-            sys.stdout.write(f"MLflow runs: {Path('mlruns/mlflow.db')} (make ui)\n")
+            import mlflow
+
+            uri = mlflow.get_tracking_uri()
+            sys.stdout.write(f"MLflow runs, char beside float: make ui ({uri})\n")
             sys.stdout.flush()
