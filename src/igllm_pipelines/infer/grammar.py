@@ -56,8 +56,9 @@ def _orders(syntax: ProgramSyntax, canonical: bool) -> Iterator[str]:
         options = [_quote(END)] if held | optional == everything else []
         for index, name in enumerate(names):
             then = held | 1 << index
-            later = held >> index
-            if held == then or (canonical and later):
+            before = (1 << index) - 1
+            in_order = held <= before and (held | optional) & before == before
+            if held == then or (canonical and not in_order):
                 continue
             comma = f"{_quote(', ')} " if held else ""
             options.append(f"{comma}{name} after_{then}")

@@ -1,5 +1,6 @@
 """What a model is built from, as flat data; importing it costs nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 TOWER_KINDS = ("open_clip", "conv")
@@ -49,7 +50,7 @@ class TowerConfig:
     layer: int = -1
     final_norm: bool = True
     pretrained: str | None = None
-    channels: tuple[int, ...] = (24, 48, 96, 96)
+    channels: Sequence[int] = (24, 48, 96, 96)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))

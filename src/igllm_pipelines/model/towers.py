@@ -1,5 +1,6 @@
 """Image towers: uint8 images in, a square grid of tokens out."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -41,8 +42,8 @@ class Pixels(nn.Module):
         self.register_buffer("std", torch.tensor(std), persistent=False)
 
     def forward(
-        self, images: UInt8[Tensor, "batch height width 3"]
-    ) -> Float[Tensor, "batch 3 height width"]:
+        self, images: UInt8[Tensor, "batch rows columns 3"]
+    ) -> Float[Tensor, "batch 3 rows columns"]:
         """Turns images into normalised planes.
 
         Raises:
@@ -83,7 +84,7 @@ class OpenClipTower(Tower):
         self._block = block
 
     def forward(
-        self, images: UInt8[Tensor, "batch height width 3"]
+        self, images: UInt8[Tensor, "batch rows columns 3"]
     ) -> Float[Tensor, "batch tokens width"]:
         """Tokens from left to right, then from top to bottom; no class token."""
         found = self.transformer.forward_intermediates(
@@ -108,8 +109,8 @@ class ResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(
-        self, x: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch channels height width"]:
+        self, x: Float[Tensor, "batch channels rows columns"]
+    ) -> Float[Tensor, "batch channels rows columns"]:
         """Maps of the same shape."""
         y = self.conv1(functional.gelu(self.norm1(x)))
         y = self.conv2(functional.gelu(self.norm2(y)))
@@ -124,7 +125,7 @@ class ConvTower(Tower):
         channels: of the 5x5 stem, then of each stage; each halves the map.
     """
 
-    def __init__(self, pixels: Pixels, channels: tuple[int, ...]) -> None:
+    def __init__(self, pixels: Pixels, channels: Sequence[int]) -> None:
         super().__init__()
         self.pixels = pixels
         self.stem = nn.Conv2d(3, channels[0], 5, stride=2, padding=2)
@@ -138,7 +139,7 @@ class ConvTower(Tower):
         self.num_tokens = (pixels.image_px // 2 ** len(channels)) ** 2
 
     def forward(
-        self, images: UInt8[Tensor, "batch height width 3"]
+        self, images: UInt8[Tensor, "batch rows columns 3"]
     ) -> Float[Tensor, "batch tokens width"]:
         """Tokens from left to right, then from top to bottom."""
         maps = self.pixels(images).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,132 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from igllm_pipelines.domains import DOMAINS
+from igllm_pipelines.infer.grammar import GrammarError, ProgramGrammar
+from igllm_pipelines.infer.predict import program_of
+from igllm_pipelines.scene.program import ProgramError, fill_numbers, parse_program
+from igllm_pipelines.tokens.conversation import answer
+from igllm_pipelines.tokens.tokenizer import train_tokenizer
+
+CLEVR, DOTS = DOMAINS["clevr"].syntax, DOMAINS["2d"].syntax
+TOKENIZERS = {name: train_tokenizer(DOMAINS[name].syntax) for name in ("clevr", "2d")}
+WORDS = "size='large', color='red', material='metal', shape='cube'"
+
+
+def grammar(domain, text, max_objects=2, canonical=False):
+    tokenizer = TOKENIZERS[domain]
+    return ProgramGrammar(
+        tokenizer,
+        len(tokenizer),
+        DOMAINS[domain].syntax,
+        max_objects,
+        numbers_as_text=text,
+        canonical_order=canonical,
+    )
+
+
+def allows(compiled, domain, program):
+    """Whether every token of the answer with `program` may follow, then the end."""
+    tokenizer = TOKENIZERS[domain]
+    ids = tokenizer(answer(program), add_special_tokens=False)["input_ids"]
+    state = compiled.rows(1)
+    for token in [*ids, tokenizer.eos_token_id]:
+        if not state.allowed()[0, token]:
+            return False
+        state.accept([token])
+    return True
+
+
+@pytest.mark.parametrize(
+    ("program", "text"),
+    [
+        (f"add({WORDS}, loc=([NUM], [NUM], [NUM]), rotation=[NUM])\n", False),
+        (f"add({WORDS}, loc=([NUM], [NUM], [NUM]))\n", False),
+        (f"add(loc=([NUM], [NUM], [NUM]), {WORDS})\n", False),
+        (f"add({WORDS.replace('large', 'big')}, loc=([NUM], [NUM], [NUM]))\n", False),
+        (f"add({WORDS}, loc=(+0.123, -1.500, +10.700))\n", True),
+    ],
+)
+def test_grammar_allows_programs(program, text):
+    assert allows(grammar("clevr", text), "clevr", program)
+    assert allows(grammar("clevr", text), "clevr", program * 2)
+
+
+@pytest.mark.parametrize(
+    ("program", "text"),
+    [
+        ("", False),
+        (f"add({WORDS})\n", False),
+        (f"add({WORDS}, size='small', loc=([NUM], [NUM], [NUM]))\n", False),
+        (f"add({WORDS}, loc=([NUM], [NUM]))\n", False),
+        (f"add({WORDS}, loc=(+0.123, -1.500, +0.700))\n", False),
+        (f"add({WORDS}, loc=([NUM], [NUM], [NUM]))\n", True),
+        (f"add({WORDS}, loc=(+0.12, -1.500, +0.700))\n", True),
+        (f"add({WORDS}, loc=(0.123, -1.500, +0.700))\n", True),
+        (f"add({WORDS.replace('red', 'pink')}, loc=([NUM], [NUM], [NUM]))\n", False),
+        (f"add({WORDS}, loc=([NUM], [NUM], [NUM]))\n" * 3, False),
+    ],
+)
+def test_grammar_forbids_what_is_no_program(program, text):
+    assert not allows(grammar("clevr", text), "clevr", program)
+
+
+def test_grammar_in_canonical_order_allows_no_other():
+    compiled = grammar("2d", False, canonical=True)
+    assert allows(compiled, "2d", "add(x=[NUM], y=[NUM])\n")
+    assert not allows(compiled, "2d", "add(y=[NUM], x=[NUM])\n")
+
+
+def test_grammar_in_canonical_order_may_leave_out_a_yaw():
+    compiled = grammar("clevr", False, canonical=True)
+    line = f"add({WORDS}, loc=([NUM], [NUM], [NUM])"
+    assert allows(compiled, "clevr", f"{line})\n")
+    assert allows(compiled, "clevr", f"{line}, rotation=[NUM])\n")
+
+
+@pytest.mark.parametrize("canonical", [False, True])
+@pytest.mark.parametrize(
+    ("domain", "text"), itertools.product(("clevr", "2d"), (False, True))
+)
+def test_whatever_the_grammar_allows_parses(domain, text, canonical):
+    compiled = grammar(domain, text, canonical=canonical)
+    tokenizer, syntax = TOKENIZERS[domain], DOMAINS[domain].syntax
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        state, ids = compiled.rows(1), []
+        while not ids or ids[-1] != tokenizer.eos_token_id:
+            ids.append(int(rng.choice(np.flatnonzero(state.allowed()[0].numpy()))))
+            state.accept([ids[-1]])
+        said = tokenizer.decode(ids[:-1])
+        numbers = rng.normal(size=said.count("[NUM]")).tolist()
+        scene = parse_program(program_of(fill_numbers(said, numbers, syntax)), syntax)
+        assert 1 <= len(scene.objects) <= 2
+
+
+def test_parser_refuses_what_the_grammar_guards_against():
+    with pytest.raises(ProgramError, match="given twice"):
+        parse_program("add(size='small', size='small')\n", CLEVR)
+
+
+def test_rows_keep_their_own_places():
+    compiled = grammar("2d", False)
+    tokenizer = TOKENIZERS["2d"]
+    ids = tokenizer(answer("add(x=[NUM], y=[NUM])\n"), add_special_tokens=False)
+    first = ids["input_ids"]
+    state = compiled.rows(2)
+    other = tokenizer.convert_tokens_to_ids("y=")
+    for step, token in enumerate(first[:3]):
+        state.accept([token, token if step < 2 else other])
+    masks = state.allowed()
+    state.keep([1])
+    assert (state.allowed()[0] == masks[1]).all()
+    num = tokenizer.convert_tokens_to_ids("[NUM]")
+    assert masks[:, num].all()
+
+
+def test_rows_refuse_a_token_outside_the_grammar():
+    state = grammar("2d", False).rows(1)
+    with pytest.raises(GrammarError):
+        state.accept([TOKENIZERS["2d"].convert_tokens_to_ids("[NUM]")])

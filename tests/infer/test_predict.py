@@ -1,0 +1,146 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from igllm_pipelines.domains import DOMAINS
+from igllm_pipelines.infer.config import InferenceConfig
+from igllm_pipelines.infer.decode import decode
+from igllm_pipelines.infer.predict import Predictor
+from igllm_pipelines.scene.program import ProgramError, parse_program
+from igllm_pipelines.tokens.tokenizer import train_tokenizer
+from tests.model.small import small_model
+
+CONFIG = InferenceConfig(batch_size=8, max_tokens=120, max_objects=3)
+
+
+class NoiseImages:
+    """Random images that their names seed."""
+
+    def batch(self, split, filenames):
+        shape = (28, 28, 3)
+        return np.stack(
+            [
+                np.random.default_rng(int(n)).integers(0, 256, shape, dtype=np.uint8)
+                for n in filenames
+            ]
+        )
+
+
+NAMES = [str(i) for i in range(11)]
+
+
+def setting(domain="2d", *, text=False):
+    """A random model whose answers differ from image to image."""
+    tokenizer = train_tokenizer(DOMAINS[domain].syntax)
+    model = small_model(
+        vocab_size=len(tokenizer),
+        num_id=tokenizer.convert_tokens_to_ids("[NUM]"),
+        numeric_head="none" if text else "tanh_mlp_gelu",
+    )
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(3 if weight.ndim > 1 else 1)
+    return model.eval(), tokenizer, DOMAINS[domain].syntax
+
+
+def predict(domain, config=CONFIG, *, text=False):
+    model, tokenizer, syntax = setting(domain, text=text)
+    predictor = Predictor(model, tokenizer, syntax, config)
+    return predictor.predict(NoiseImages(), "val_ID", NAMES, show_progress=False)
+
+
+@pytest.mark.parametrize("text", [False, True])
+@pytest.mark.parametrize("domain", ["2d", "clevr"])
+@pytest.mark.parametrize("grammar", [False, True])
+def test_batch_size_changes_no_result(domain, text, grammar):
+    config = replace(CONFIG, grammar=grammar, max_tokens=60)
+    one, many = (
+        predict(domain, replace(config, batch_size=size), text=text) for size in (1, 32)
+    )
+    assert [r["image"] for r in many] == NAMES
+    for first, second in zip(one, many, strict=True):
+        assert first["text"] == second["text"]
+        np.testing.assert_allclose(first["numbers"], second["numbers"], atol=1e-4)
+        assert first["log_probability"] == pytest.approx(
+            second["log_probability"], abs=1e-3
+        )
+
+
+@pytest.mark.parametrize("text", [False, True])
+@pytest.mark.parametrize("domain", ["2d", "clevr"])
+def test_every_output_of_a_random_model_parses(domain, text):
+    records = predict(domain, text=text)
+    for record in records:
+        scene = parse_program(record["program"], DOMAINS[domain].syntax)
+        assert len(scene.objects) <= 3
+        assert record["log_probability"] < 0
+        assert record["seconds"] > 0
+    assert len({record["text"] for record in records}) > 1
+
+
+@pytest.mark.parametrize("text", [False, True])
+@pytest.mark.parametrize("max_tokens", [1, 5, 20, 33])
+def test_output_that_runs_out_of_tokens_keeps_whole_lines(max_tokens, text):
+    config = replace(CONFIG, max_tokens=max_tokens, max_objects=3)
+    for record in predict("clevr", config, text=text):
+        scene = parse_program(record["program"], DOMAINS["clevr"].syntax)
+        assert len(scene.objects) == record["program"].count("\n")
+
+
+def test_without_grammar_a_random_model_writes_no_program():
+    records = predict("2d", replace(CONFIG, grammar=False))
+    with pytest.raises(ProgramError):
+        parse_program(records[0]["program"], DOMAINS["2d"].syntax)
+
+
+def reference_decode(model, vision, prefix, question, steps):
+    """The paper's way: no cache, then a second full pass that reads the numbers."""
+    ids = question[None]
+    for _ in range(steps):
+        states = model.hidden_states(model.embed(vision, prefix, ids))
+        ids = torch.cat([ids, model.logits(states[:, -1]).argmax(-1)[None]], dim=1)
+    states = model.hidden_states(model.embed(vision, prefix, ids))
+    before = states[0, -steps - 1 : -1]
+    said = ids[0, -steps:]
+    chosen = model.logits(before).log_softmax(-1).gather(1, said[:, None]).sum()
+    values = model.numbers(before[said == model.num_id])
+    return said.tolist(), values.tolist(), float(chosen)
+
+
+def test_one_pass_equals_two_passes_without_cache():
+    found_numbers = 0
+    for seed in range(6):
+        model = small_model(seed=seed).eval()
+        with torch.no_grad():  # so that [NUM] is said now and then
+            model.language_model.lm_head.weight[model.num_id] *= 3
+        vision = torch.from_numpy(NoiseImages().batch("", [str(seed)]))
+        prompt = torch.tensor([1]), torch.tensor([4, 5])
+        with torch.no_grad():
+            said, values, chosen = reference_decode(model, vision, *prompt, steps=12)
+        (answer,) = decode(model, vision, *prompt, end_id=-1, max_tokens=12)
+        assert answer.ids == said
+        np.testing.assert_allclose(answer.numbers, values, atol=1e-5)
+        assert answer.log_probability == pytest.approx(chosen, abs=1e-3)
+        assert not answer.finished
+        found_numbers += len(values)
+    assert found_numbers
+
+
+def test_decode_drops_rows_that_have_ended():
+    model = small_model().eval()
+    vision = torch.from_numpy(NoiseImages().batch("", NAMES))
+    prompt = torch.tensor([1]), torch.tensor([4, 5])
+    free = decode(model, vision, *prompt, end_id=-1, max_tokens=10)
+    end = free[0].ids[4]
+    ended = decode(model, vision, *prompt, end_id=end, max_tokens=10)
+    for row, whole in zip(ended, free, strict=True):
+        stop = whole.ids.index(end) if end in whole.ids else 10
+        assert row.ids == whole.ids[:stop]
+        assert row.finished == (end in whole.ids)
+
+
+def test_char_model_never_says_num():
+    records = predict("clevr", replace(CONFIG, grammar=False), text=True)
+    assert not any("[NUM]" in record["text"] for record in records)

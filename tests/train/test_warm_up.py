@@ -1,0 +1,211 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from igllm_pipelines.model.build import build_tower
+from igllm_pipelines.scene.scene import Camera, Scene, SceneObject
+from igllm_pipelines.train.config import WarmUpConfig
+from igllm_pipelines.train.dense_labels import (
+    LabelLayout,
+    dense_labels,
+    mirror_scene,
+    stack_labels,
+)
+from igllm_pipelines.train.features import tower_features
+from igllm_pipelines.train.trainer import NonFiniteLossError
+from igllm_pipelines.train.warm_up import DenseBatches, dense_loss, warm_up_tower
+from tests.model.small import CONV
+
+WORDS = {"size": ("small", "large"), "color": ("red", "green", "blue")}
+LAYOUT = LabelLayout(WORDS, side=4)
+COLORS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
+CAMERA = Camera.look_at(
+    (7, -6, 5), (0.2, 0.1, 0), lens_mm=42, sensor_width_mm=32, width_px=32, height_px=32
+)
+
+
+def seen(location, size="small", color="red"):
+    pixels = tuple(CAMERA.project(location).tolist())
+    return SceneObject(
+        location=location, size=size, color=color, pixel_coords=pixels, shape="cube"
+    )
+
+
+def random_scene(index):
+    rng = np.random.default_rng(index)
+    objects = [
+        seen(
+            (*rng.uniform(-2, 2, 2).tolist(), 0.4),
+            str(rng.choice(WORDS["size"])),
+            str(rng.choice(WORDS["color"])),
+        )
+        for _ in range(2)
+    ]
+    return Scene(tuple(objects), image_filename=f"{index}.png", camera=CAMERA)
+
+
+class BlockImages:
+    """Images with a block of an object's color at its place."""
+
+    def __init__(self, scenes):
+        self._scenes = {scene.image_filename: scene for scene in scenes}
+
+    def batch(self, split, filenames):
+        return np.stack([self._image(self._scenes[name]) for name in filenames])
+
+    def _image(self, scene):
+        image = np.full((32, 32, 3), 128, np.uint8)
+        for obj in scene.objects:
+            u, v = (int(c) for c in obj.pixel_coords[:2])
+            half = 4 if obj.size == "large" else 2
+            image[max(0, v - half) : v + half, max(0, u - half) : u + half] = COLORS[
+                obj.color
+            ]
+        return image
+
+
+def test_labels_stand_in_the_cell_of_the_centre():
+    obj = replace(seen((0, 0, 0), "large", "blue"), pixel_coords=(17.0, 31.9, 9.0))
+    labels = dense_labels(Scene((obj,)), LAYOUT, 32)
+    assert labels.cell.tolist() == [3 * 4 + 2]
+    assert labels.words.tolist() == [[1, 2]]
+    assert labels.location.tolist() == [[0, 0, 0]]
+
+
+def test_labels_of_two_objects_in_one_cell_are_the_nearer_ones():
+    far = replace(seen((0, 0, 0), color="red"), pixel_coords=(9.0, 9.0, 12.0))
+    near = replace(seen((1, 1, 0), color="green"), pixel_coords=(10.0, 10.0, 8.0))
+    for objects in ((far, near), (near, far)):
+        labels = dense_labels(Scene(objects), LAYOUT, 32)
+        assert labels.words[:, 1].tolist() == [1]
+
+
+def test_labels_of_an_object_outside_the_image_are_left_out():
+    outside = replace(seen((0, 0, 0)), pixel_coords=(33.0, 5.0, 9.0))
+    assert len(dense_labels(Scene((outside,)), LAYOUT, 32).cell) == 0
+
+
+def test_labels_refuse_unknown_word_and_missing_place():
+    with pytest.raises(ValueError, match=r"a\.png: unknown color 'pink'"):
+        dense_labels(Scene((seen((0, 0, 0), color="pink"),), "a.png"), LAYOUT, 32)
+    with pytest.raises(ValueError, match="lacks location or pixel_coords"):
+        dense_labels(Scene((SceneObject(),), "a.png"), LAYOUT, 32)
+
+
+def test_mirror_agrees_with_the_camera():
+    scene = random_scene(1)
+    mirrored = mirror_scene(scene)
+    for before, after in zip(scene.objects, mirrored.objects, strict=True):
+        u, v, depth = CAMERA.project(after.location)
+        np.testing.assert_allclose((u, v, depth), after.pixel_coords, atol=1e-9)
+        assert u == pytest.approx(32 - before.pixel_coords[0])
+        assert v == pytest.approx(before.pixel_coords[1])
+        assert after.location[2] == pytest.approx(before.location[2])
+    twice = mirror_scene(mirrored)
+    for before, after in zip(scene.objects, twice.objects, strict=True):
+        np.testing.assert_allclose(before.location, after.location, atol=1e-12)
+
+
+def test_mirror_needs_a_camera():
+    with pytest.raises(ValueError, match="no camera"):
+        mirror_scene(Scene((), "a.png"))
+
+
+def test_batches_mirror_images_and_labels_together():
+    scenes = [random_scene(i) for i in range(8)]
+    batches = DenseBatches(
+        scenes, BlockImages(scenes), "train", LAYOUT, 32, mirror=True, seed=1
+    )
+    images, labels, names = batches.batch(0, 8)
+    plain = torch.from_numpy(BlockImages(scenes).batch("train", names))
+    flipped = [not torch.equal(a, b) for a, b in zip(images, plain, strict=True)]
+    assert any(flipped)
+    assert not all(flipped)
+    by_name = {scene.image_filename: scene for scene in scenes}
+    for row, name in enumerate(names):
+        scene = mirror_scene(by_name[name]) if flipped[row] else by_name[name]
+        expected = dense_labels(scene, LAYOUT, 32)
+        assert labels.cell[labels.image == row].tolist() == expected.cell.tolist()
+        torch.testing.assert_close(
+            images[row], plain[row].flip(1) if flipped[row] else plain[row]
+        )
+
+
+def test_dense_loss_equals_a_loop():
+    scenes = [random_scene(i) for i in range(3)] + [Scene((), "empty.png")]
+    labels = stack_labels([dense_labels(s, LAYOUT, 32) for s in scenes])
+    outputs = torch.randn(4, 16, LAYOUT.num_outputs, dtype=torch.float64)
+    presence, size, color, square = [], [], [], []
+    at = {
+        (i, c): k
+        for k, (i, c) in enumerate(zip(labels.image, labels.cell, strict=True))
+    }
+    for image in range(4):
+        for cell in range(16):
+            out = outputs[image, cell].numpy()
+            here = (image, cell) in at
+            presence.append(np.log1p(np.exp(-out[0] if here else out[0])))
+            if here:
+                row = at[image, cell]
+                for losses, part, word in (
+                    (size, out[1:3], labels.words[row, 0]),
+                    (color, out[3:6], labels.words[row, 1]),
+                ):
+                    losses.append(np.log(np.exp(part).sum()) - part[word])
+                square.append((out[6:] - labels.location[row]) ** 2)
+    expected = sum(np.mean(part) for part in (presence, size, color))
+    expected += 0.5 * np.mean(square)
+    found = dense_loss(outputs.float(), labels, LAYOUT, 0.5)
+    assert float(found) == pytest.approx(expected, rel=1e-4)
+
+
+def test_dense_loss_without_objects_is_the_presence_loss():
+    labels = stack_labels([dense_labels(Scene((), "a.png"), LAYOUT, 32)])
+    loss = dense_loss(torch.zeros(1, 16, LAYOUT.num_outputs), labels, LAYOUT, 1.0)
+    assert float(loss) == pytest.approx(np.log(2))
+
+
+def warm_up(scenes, vision, **config):
+    tower = build_tower(CONV, seed=0)
+    config = {"batch_size": 8, "warm_up_steps": 2, "num_threads": 1, **config}
+    loss = warm_up_tower(
+        tower,
+        scenes,
+        vision,
+        "train",
+        words=WORDS,
+        config=WarmUpConfig(**config),
+        image_px=32,
+        seed=2,
+    )
+    return tower, loss
+
+
+def test_warm_up_learns_colors_and_is_reproducible():
+    scenes = [random_scene(i) for i in range(24)]
+    tower, first = warm_up(scenes, BlockImages(scenes), steps=4)
+    _, last = warm_up(scenes, BlockImages(scenes), steps=80, learning_rate=1e-2)
+    again, _ = warm_up(scenes, BlockImages(scenes), steps=4)
+    assert last < 0.6 * first
+    assert not tower.training
+    for one, two in zip(tower.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_warm_up_stops_on_nan():
+    scenes = [random_scene(i) for i in range(8)]
+    with pytest.raises(NonFiniteLossError, match=r"step \d+, images .*\.png"):
+        warm_up(scenes, BlockImages(scenes), steps=20, learning_rate=1e30)
+
+
+def test_features_are_the_towers_outputs_in_order():
+    scenes = [random_scene(i) for i in range(5)]
+    vision, names = BlockImages(scenes), [s.image_filename for s in scenes]
+    tower = build_tower(CONV, seed=0)
+    parts = list(tower_features(tower, vision, "train", names, num_threads=1))
+    with torch.no_grad():
+        expected = tower(torch.from_numpy(vision.batch("train", names)))
+    assert parts[0].dtype == np.float16
+    np.testing.assert_allclose(np.concatenate(parts), expected, atol=2e-3)
