@@ -124,7 +124,7 @@ class ClevrConfig:
         for split, condition in self.conditions.items():
             if condition not in CONDITIONS:
                 raise ValueError(
-                    f"condition of {split} must be A or B, it is {condition!r}"
+                    f"conditions: {split} must have A or B, it has {condition!r}"
                 )
         if any(count < 0 for count in self.num_scenes.values()):
             raise ValueError("num_scenes must not be negative")

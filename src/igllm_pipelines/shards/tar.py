@@ -5,11 +5,11 @@ trusted only while the tar has the size it was made for, and each read checks th
 member's own header, so that a replaced tar is noticed.
 """
 
-import io
 import json
 import os
 import tarfile
-from collections.abc import Iterable, Iterator
+import weakref
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
@@ -67,18 +67,24 @@ def scan(path: Path) -> dict[str, Span]:
     """
     try:
         with tarfile.open(path, "r:") as tar:
-            members = {m.name: (m.offset_data, m.size) for m in tar if m.isfile()}
-            ended = tar.offset  # behind the last member
+            found = tar.getmembers()
     except FileNotFoundError:
         raise ShardError(f"{path}: no such file; render or download it") from None
     except (tarfile.TarError, EOFError) as error:
         raise ShardError(_broken(path, str(error))) from error
-    size = path.stat().st_size
-    if ended > size or not members:
-        raise ShardError(_broken(path, f"it ends at byte {size}, before its content"))
+    if not found or not _ends_well(path, found[-1]):
+        raise ShardError(_broken(path, "its end is missing"))
+    members = {m.name: (m.offset_data, m.size) for m in found if m.isfile()}
     for name in members:
         check_name(name, str(path))
     return members
+
+
+def _ends_well(path: Path, last: tarfile.TarInfo) -> bool:
+    """Whether a block of zeros follows the last member: `tarfile` does not insist."""
+    with path.open("rb") as file:
+        file.seek(last.offset_data + last.size + -last.size % BLOCK)
+        return file.read(BLOCK) == b"\0" * BLOCK
 
 
 def _broken(path: Path, why: str) -> str:
@@ -97,10 +103,14 @@ class TarIndex:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._members: dict[str, Span] | None = None
-        self._file: io.FileIO | None = None
+        self._file: int | None = None
+        self._close: Callable[[], object] = lambda: None
 
     def __getstate__(self) -> dict[str, object]:
-        return {"path": self.path, "_members": self._members, "_file": None}
+        return {"path": self.path, "_members": self._members}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state, _file=None, _close=lambda: None)
 
     @property
     def members(self) -> dict[str, Span]:
@@ -127,8 +137,8 @@ class TarIndex:
     def close(self) -> None:
         """Closes the file; the next read opens it again."""
         if self._file is not None:
-            self._file.close()
-            self._file = None
+            self._close()
+        self._file = None
 
     def _read_checked(self, name: str) -> bytes | None:
         if name not in self.members:
@@ -142,12 +152,13 @@ class TarIndex:
     def _descriptor(self) -> int:
         if self._file is None:
             try:
-                self._file = io.FileIO(self.path)
+                self._file = os.open(self.path, os.O_RDONLY)
+                self._close = weakref.finalize(self, os.close, self._file)
             except FileNotFoundError:
                 raise ShardError(
                     f"{self.path}: no such file; render or download it"
                 ) from None
-        return self._file.fileno()
+        return self._file
 
     @property
     def _index_path(self) -> Path:

@@ -108,7 +108,11 @@ class RawWriter:
                 f"{self._root}: another process is rendering into this folder; wait "
                 "for it or choose another folder"
             ) from None
-        self._prepare()
+        try:
+            self._prepare()
+        except BaseException:
+            self._lock.close()
+            raise
         return self
 
     def __exit__(

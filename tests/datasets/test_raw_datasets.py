@@ -1,0 +1,45 @@
+"""Kedro datasets for raw folders, features and plain folders."""
+
+import numpy as np
+import pytest
+from kedro.io import DatasetError
+
+from igllm_pipelines.datasets.features import FeatureDataset
+from igllm_pipelines.datasets.folder import FolderDataset
+from igllm_pipelines.datasets.raw import RawDataset
+from tests.shards.samples import Job
+
+
+def test_raw_dataset_drives_the_job(tmp_path):
+    dataset = RawDataset(filepath=str(tmp_path / "raw"))
+    assert not dataset.exists()
+    dataset.save(Job({"train": 4}))
+    assert dataset.exists()
+    raw = dataset.load()
+    assert len(raw.scenes("train")) == 4
+    assert raw.image("train", "train_002.png")[0, 0, 0] == 2
+
+
+def test_half_made_raw_folder_does_not_exist(tmp_path):
+    dataset = RawDataset(filepath=str(tmp_path))
+    with pytest.raises((KeyboardInterrupt, DatasetError)):
+        dataset.save(Job({"train": 4}, stop_after=2))
+    assert not dataset.exists()
+
+
+def test_feature_dataset(tmp_path):
+    dataset = FeatureDataset(filepath=str(tmp_path / "features"))
+    assert not dataset.exists()
+    batches = (np.full((1, 2, 3), value) for value in (1, 2))
+    dataset.save({"train": (["a.png", "b.png"], batches)})
+    assert dataset.exists()
+    assert (dataset.load().batch("train", ["b.png"]) == 2).all()
+
+
+def test_folder_dataset_makes_the_folder(tmp_path):
+    dataset = FolderDataset(filepath=str(tmp_path / "x" / "checkpoints"))
+    folder = dataset.load()
+    assert folder.is_dir()
+    assert dataset.load() == folder
+    with pytest.raises(DatasetError, match="filled by the node"):
+        dataset.save("anything")

@@ -1,0 +1,59 @@
+"""Small hand-made jobs: images without a renderer."""
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+
+@dataclass
+class Sample:
+    split: str
+    index: int
+    record: bytes
+    png: bytes
+
+
+def png(value: int, size: int = 4) -> bytes:
+    file = io.BytesIO()
+    pixels = np.full((size, size, 3), value, dtype=np.uint8)
+    Image.fromarray(pixels).save(file, format="PNG")
+    return file.getvalue()
+
+
+def sample(split: str, index: int, value: int | None = None) -> Sample:
+    record = {
+        "image_filename": f"{split}_{index:03d}.png",
+        "objects": [{"3d_coords": [index, 0.5, 0.0]}],
+    }
+    content = png(index if value is None else value)
+    return Sample(split, index, json.dumps(record).encode(), content)
+
+
+@dataclass
+class Job:
+    """Gives its samples in reverse order and can break off."""
+
+    counts: dict[str, int]
+    fingerprint: dict[str, object] = field(default_factory=lambda: {"seed": 0})
+    scenes_per_shard: int = 3
+    stop_after: int | None = None
+    made: list[tuple[str, int]] = field(default_factory=list)
+    info: dict[str, object] = field(default_factory=lambda: {"generator": "test"})
+
+    @property
+    def filenames(self) -> dict[str, list[str]]:
+        return {
+            split: [f"{split}_{index:03d}.png" for index in range(count)]
+            for split, count in self.counts.items()
+        }
+
+    def run(self, missing: Sequence[tuple[str, int]]):
+        for split, index in reversed(missing):
+            if len(self.made) == self.stop_after:
+                raise KeyboardInterrupt
+            self.made.append((split, index))
+            yield sample(split, index)
