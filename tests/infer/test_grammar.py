@@ -130,3 +130,11 @@ def test_rows_refuse_a_token_outside_the_grammar():
     state = grammar("2d", False).rows(1)
     with pytest.raises(GrammarError):
         state.accept([TOKENIZERS["2d"].convert_tokens_to_ids("[NUM]")])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_grammar_allows_every_order_in_the_tokens_of_training(seed):
+    rng = np.random.default_rng(seed)
+    arguments = [*WORDS.split(", "), "loc=([NUM], [NUM], [NUM])", "rotation=[NUM]"]
+    program = f"add({', '.join(rng.permutation(arguments))})\n"
+    assert allows(grammar("clevr", False), "clevr", program)

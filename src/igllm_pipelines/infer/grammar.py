@@ -37,6 +37,8 @@ def lark_grammar(
         canonical_order: attributes stand in the syntax' order, else in any.
     """
     rules = [
+        # or text that must follow is cut into other tokens than the model has learned
+        '%llguidance {"no_forcing": true}',
         f"start: {_quote(ANSWER_OPEN)} line{{1,{max_objects}}} {_quote(ANSWER_CLOSE)}",
         f"line: {_quote(ADD)} after_0",
         f"num: <[{num_id}]>" if num_id is not None else f"num: {_number(syntax)}",
