@@ -1,6 +1,6 @@
 # Short verbs for people and for CI. `make run` and `make test` need nothing but
 # Python 3.11 and make; both install the project into .venv first.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev apt run test lint ui clean
@@ -18,7 +18,8 @@ apt: ## install the system libraries of Blender where they are missing (Debian, 
 	else echo "Blender needs system libraries: sudo apt-get install -y $(APT)"; exit 1; fi
 
 .venv/installed: pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed (make PYTHON=/path/to/python3.11)"; exit 1; }
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info[:2] != (3, 11))" 2>/dev/null || \
+	  { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --editable .
