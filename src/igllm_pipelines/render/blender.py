@@ -106,9 +106,10 @@ class BlenderRenderer:
             raise ValueError(f"{scene.image_filename}: a scene without camera")
         self._place_camera(scene.camera)
         self._place_lights(scene.lights)
-        for obj in self._objects:
-            self.bpy.data.objects.remove(obj, do_unlink=True)
-        self._objects = [self._place_object(obj) for obj in scene.objects]
+        while self._objects:
+            self.bpy.data.objects.remove(self._objects.pop(), do_unlink=True)
+        for obj in scene.objects:
+            self._objects.append(self._place_object(obj))
 
     def close(self) -> None:
         """Removes the scratch file."""
@@ -156,13 +157,15 @@ class BlenderRenderer:
         for name in ("location", "size", "color", "material", "shape"):
             if getattr(described, name) is None:
                 raise ValueError(f"an object without {name} cannot be rendered")
-        shape = str(described.shape)
+        shape, material = str(described.shape), self._material(described)
+        if shape not in self._meshes:
+            raise ValueError(f"no shape {shape!r}, there are {', '.join(self._meshes)}")
         obj = self._add(shape, self._meshes[shape])
         obj.location = described.location
         obj.rotation_quaternion = described.rotation or (1.0, 0.0, 0.0, 0.0)
         obj.scale = (RADIUS_M[str(described.size)],) * 3
         obj.material_slots[0].link = "OBJECT"
-        obj.material_slots[0].material = self._material(described)
+        obj.material_slots[0].material = material
         return obj
 
     def _material(self, obj: SceneObject) -> Any:

@@ -1,0 +1,28 @@
+"""Rendering parameters."""
+
+import os
+
+import pytest
+
+from igllm_pipelines.render.config import rendering_config
+
+
+def test_default_takes_every_core():
+    assert rendering_config({}).num_workers == len(os.sched_getaffinity(0))
+    assert rendering_config({"workers": 3}).num_workers == 3
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"sample": 8},
+        {"samples": 0},
+        {"workers": 0},
+        {"scenes_per_shard": 0},
+        {"scenes_per_worker": 0},
+        {"scene_timeout_s": 0},
+    ],
+)
+def test_bad_parameters_are_named(bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        rendering_config(bad)

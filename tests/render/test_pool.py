@@ -1,0 +1,62 @@
+"""The pool: crashes, hangs, errors, replacement; with real Ray actors."""
+
+import logging
+from dataclasses import replace
+
+import pytest
+
+from igllm_pipelines.render.pool import RenderError, RenderPool, Task
+from tests.render.conftest import FAST
+from tests.render.workers import Unruly
+
+pytestmark = pytest.mark.usefixtures("ray_session")
+
+
+def run(tasks, **config):
+    with RenderPool(replace(FAST, **config), Unruly, ()) as pool:
+        return {task.name: result for task, result in pool.map(tasks)}
+
+
+def test_every_task_is_done_once_by_both_workers():
+    results = run([Task(f"{i}", "pid", (i,)) for i in range(20)])
+    assert len(results) == 20
+    assert len(set(results.values())) == 2
+
+
+def test_workers_are_replaced_after_their_share():
+    tasks = [Task(f"{i}", "pid", (i,)) for i in range(6)]
+    results = run(tasks, workers=1, scenes_per_worker=2)
+    pids = [results[f"{i}"] for i in range(6)]
+    assert len(set(pids)) == 3
+    assert pids[0] == pids[1] != pids[2] == pids[3] != pids[4]
+
+
+def test_killed_worker_is_replaced_and_only_its_scene_repeated(tmp_path, caplog):
+    deadly = Task("scene 7", "die_first_times", (str(tmp_path), 2))
+    others = [Task(f"{i}", "pid", (i,)) for i in range(10)]
+    with caplog.at_level(logging.WARNING):
+        results = run([deadly, *others])
+    assert results["scene 7"] == 2
+    assert len(results) == 11
+    assert caplog.text.count("scene 7: its process died") == 2
+
+
+def test_scene_that_kills_three_workers_is_named(tmp_path):
+    deadly = Task("scene 7 of train", "die_first_times", (str(tmp_path), 99))
+    with pytest.raises(RenderError, match=r"scene 7 of train: given up after 3"):
+        run([deadly])
+    assert (tmp_path / "calls").read_text() == "3"
+
+
+def test_hanging_worker_is_replaced(tmp_path):
+    slow = Task("scene 3", "sleep_first_time", (str(tmp_path),))
+    assert run([slow], scene_timeout_s=3.0) == {"scene 3": "awake"}
+
+
+def test_error_of_a_task_comes_through_at_once():
+    with pytest.raises(ValueError, match="bad value 5"):
+        run([Task("x", "fail", (5,))])
+
+
+def test_nothing_to_do():
+    assert run([]) == {}
