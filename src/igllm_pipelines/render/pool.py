@@ -3,6 +3,10 @@
 Each actor has one scene at a time. An actor that dies, hangs or has made its share of
 scenes is replaced; only the scene it had is made again. A scene that takes down three
 actors ends the run and is named.
+
+Ray's own servers listen on every interface of this machine. What guards them is Ray's
+token (``~/.ray/auth_token``), which it asks for by itself; ``RAY_AUTH_MODE`` is left
+alone here.
 """
 
 import logging
@@ -130,7 +134,6 @@ class RenderPool:
             "num_cpus": self._config.num_workers,
             "include_dashboard": False,
             "object_store_memory": 100 * 2**20,  # pictures are small
-            "_node_ip_address": "127.0.0.1",
             **quiet,
         }
 

@@ -1,0 +1,222 @@
+"""Whole rendering jobs: same labels each time, whatever was killed in between."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import psutil
+import pytest
+
+from igllm_pipelines.domains.clevr import ClevrConfig
+from igllm_pipelines.domains.dots import DotsConfig
+from igllm_pipelines.render.job import RenderJob, render_pictures
+from igllm_pipelines.shards.journal import Journal
+from igllm_pipelines.shards.raw import RawData
+from igllm_pipelines.shards.writer import write_raw
+from tests.render.conftest import FAST
+
+SCENES = ClevrConfig(
+    num_scenes={"train": 10, "val_ID": 2, "val_OOD": 2}, width_px=64, height_px=64
+)
+JOB = RenderJob(SCENES, FAST, seed=3)
+RUN = """
+import sys
+from pathlib import Path
+from igllm_pipelines.shards.writer import write_raw
+from tests.render.test_job import JOB
+write_raw(Path(sys.argv[1]), JOB)
+"""
+
+
+class CountingJob:
+    """A job that remembers how many scenes it was asked for."""
+
+    def __init__(self, job):
+        self._job, self.asked = job, None
+
+    def __getattr__(self, name):
+        return getattr(self._job, name)
+
+    def run(self, missing):
+        self.asked = len(missing)
+        return self._job.run(missing)
+
+
+def labels(root):
+    return {path.name: path.read_bytes() for path in (root / "labels").iterdir()}
+
+
+def largest_difference(a, b):
+    a, b = RawData(a), RawData(b)
+    return max(
+        np.abs(a.image(s, name).astype(int) - b.image(s, name)).max()
+        for s in a.splits()
+        for name in a.filenames(s)
+    )
+
+
+def renderers(pid):
+    """The render workers that descend from a process."""
+    children = psutil.Process(pid).children(recursive=True)
+    return [p for p in children if "ray::BlenderWorker" in " ".join(p.cmdline())]
+
+
+def lives(process):
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.fixture(scope="module")
+def unbroken(ray_session, tmp_path_factory):
+    root = tmp_path_factory.mktemp("unbroken")
+    write_raw(root, JOB)
+    return root
+
+
+@pytest.mark.blender
+def test_scenes_are_whole(unbroken):
+    raw = RawData(unbroken)
+    assert raw.splits() == ["train", "val_ID", "val_OOD"]
+    for split in raw.splits():
+        for index, scene in enumerate(raw.scenes(split)):
+            assert scene.image_filename == f"CLEVR_{split}_{index:06d}.png"
+            assert scene.engine.startswith("bpy 5.")
+            assert scene.seed[:3:2] == (3, index)
+            limit = SCENES.min_visible_pixels
+            assert all(obj.visible_pixels >= limit for obj in scene.objects)
+            image = raw.image(split, scene.image_filename)
+            assert image.shape == (64, 64, 3)
+            assert 20 < image.mean() < 200
+
+
+@pytest.mark.blender
+def test_stored_scene_renders_the_same_picture(unbroken):
+    raw = RawData(unbroken)
+    scenes = raw.scenes("val_OOD")
+    pictures = render_pictures(scenes, SCENES, FAST)
+    for scene, picture in zip(scenes, pictures, strict=True):
+        stored = raw.image("val_OOD", scene.image_filename)
+        assert np.abs(picture.astype(int) - stored).max() <= 2
+
+
+@pytest.mark.blender
+def test_finished_job_starts_no_blender(unbroken, monkeypatch):
+    monkeypatch.setattr("igllm_pipelines.render.job.RenderPool", None)
+    before = labels(unbroken)
+    write_raw(unbroken, JOB)
+    assert labels(unbroken) == before
+
+
+@pytest.mark.blender
+def test_killed_worker_changes_nothing(unbroken, tmp_path, caplog):
+    class Killer(CountingJob):
+        def run(self, missing):
+            for count, scene in enumerate(self._job.run(missing)):
+                if count == 2:
+                    renderers(os.getpid())[0].kill()
+                yield scene
+
+    write_raw(tmp_path, Killer(JOB))
+    assert labels(tmp_path) == labels(unbroken)
+    assert largest_difference(tmp_path, unbroken) <= 2
+    assert "its process died" in caplog.text
+
+
+def start(root):
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, str(root)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+@pytest.mark.blender
+def test_killed_run_goes_on_where_it_was(unbroken, tmp_path):
+    shard = tmp_path / "images" / "train-00000.tar"
+    run = start(tmp_path)
+    try:
+        wait_for(shard.exists)
+        workers = renderers(run.pid)
+    finally:
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+    sealed = shard.read_bytes()
+    journals = (tmp_path / "images" / ".staging").glob("*.journal")
+    finished = {key for path in journals for key in Journal(path, ("json", "png")).keys}
+    assert not (tmp_path / "labels").exists()
+    assert len(workers) == 2
+    wait_for(lambda: not any(map(lives, workers)))
+
+    again = CountingJob(JOB)
+    write_raw(tmp_path, again)
+    assert again.asked <= 14 - 4 - len(finished)
+    assert shard.read_bytes() == sealed
+    assert labels(tmp_path) == labels(unbroken)
+    assert largest_difference(tmp_path, unbroken) <= 2
+
+
+@pytest.mark.blender
+def test_interrupted_run_ends_soon_and_leaves_no_process(tmp_path):
+    run = start(tmp_path)
+    try:
+        wait_for(lambda: list((tmp_path / "images").glob(".staging/*")))
+        everyone = psutil.Process(run.pid).children(recursive=True)
+        os.killpg(run.pid, signal.SIGINT)
+        assert run.wait(timeout=20) != 0
+    finally:
+        run.kill()
+    assert not any(map(lives, everyone))
+
+
+def test_dots_are_the_same_each_time(tmp_path):
+    job = RenderJob(DotsConfig(num_scenes={"train": 30, "random": 5}), FAST, seed=3)
+    for name in ("a", "b"):
+        write_raw(tmp_path / name, job)
+    assert labels(tmp_path / "a") == labels(tmp_path / "b")
+    assert largest_difference(tmp_path / "a", tmp_path / "b") == 0
+    raw = RawData(tmp_path / "a")
+    scenes = raw.scenes("random")
+    pictures = render_pictures(scenes, job.source, FAST)
+    stored = raw.batch("random", [scene.image_filename for scene in scenes])
+    assert (np.stack(pictures) == stored).all()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(JOB, seed=4),
+        replace(JOB, rendering=replace(FAST, samples=2)),
+        replace(JOB, rendering=replace(FAST, denoise=False)),
+        replace(JOB, source=replace(SCENES, lens_mm=35)),
+        replace(JOB, source=DotsConfig()),
+    ],
+)
+def test_what_changes_pictures_changes_the_fingerprint(other):
+    assert other.fingerprint != JOB.fingerprint
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        replace(JOB, rendering=replace(FAST, workers=1, scenes_per_worker=3)),
+        replace(JOB, source=replace(SCENES, num_scenes={
+            "train": 1, "val_ID": 1, "val_OOD": 1
+        })),
+    ],
+)  # fmt: skip
+def test_what_changes_no_picture_keeps_the_fingerprint(same):
+    assert same.fingerprint == JOB.fingerprint
