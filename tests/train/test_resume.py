@@ -62,9 +62,11 @@ def test_resume_equals_an_unbroken_run(tmp_path, unbroken, monkeypatch):
     assert_same(*tiny.run(tmp_path), *unbroken)
 
 
-def test_checkpoints_are_removed_after_success(tmp_path):
+def test_a_finished_run_is_not_trained_again(tmp_path, unbroken, monkeypatch):
     tiny.run(tmp_path)
-    assert list((tmp_path / "checkpoints").iterdir()) == []
+    assert len(list((tmp_path / "checkpoints").glob("checkpoint-*"))) == 1
+    monkeypatch.setattr(tiny, "DotImages", lambda s, d: StoppingImages(s, 0))
+    assert_same(*tiny.run(tmp_path), *unbroken)
 
 
 def test_broken_checkpoint_is_skipped_for_the_last_whole_one(

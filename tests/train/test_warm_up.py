@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import torch
 
 from igllm_pipelines.model.build import build_tower
 from igllm_pipelines.scene.scene import Camera, Scene, SceneObject
+from igllm_pipelines.train import warm_up as warm_up_module
 from igllm_pipelines.train.config import WarmUpConfig
 from igllm_pipelines.train.dense_labels import (
     LabelLayout,
@@ -167,7 +169,13 @@ def test_dense_loss_without_objects_is_the_presence_loss():
     assert float(loss) == pytest.approx(np.log(2))
 
 
-def warm_up(scenes, vision, **config):
+@pytest.fixture
+def warm_up(tmp_path):
+    """Warms a tower up; each configuration has its own checkpoints."""
+    return partial(warm_up_in, tmp_path)
+
+
+def warm_up_in(folder, scenes, vision, **config):
     tower = build_tower(CONV, seed=0)
     config = {"batch_size": 8, "warm_up_steps": 2, "num_threads": 1, **config}
     loss = warm_up_tower(
@@ -177,13 +185,14 @@ def warm_up(scenes, vision, **config):
         "train",
         words=WORDS,
         config=WarmUpConfig(**config),
+        folder=folder,
         image_px=32,
         seed=2,
     )
     return tower, loss
 
 
-def test_warm_up_learns_colors_and_is_reproducible():
+def test_warm_up_learns_colors_and_is_reproducible(warm_up):
     scenes = [random_scene(i) for i in range(24)]
     tower, first = warm_up(scenes, BlockImages(scenes), steps=4)
     _, last = warm_up(scenes, BlockImages(scenes), steps=80, learning_rate=1e-2)
@@ -194,7 +203,37 @@ def test_warm_up_learns_colors_and_is_reproducible():
         assert torch.equal(one, two)
 
 
-def test_warm_up_stops_on_nan():
+class FailingImages(BlockImages):
+    """Fails at the batch with this number."""
+
+    def __init__(self, scenes, batches):
+        super().__init__(scenes)
+        self._left = batches
+
+    def batch(self, split, filenames):
+        self._left -= 1
+        if self._left < 0:
+            raise InterruptedError
+        return super().batch(split, filenames)
+
+
+def test_interrupted_warm_up_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(warm_up_module, "_SAVE_EVERY", 3)
+    scenes = [random_scene(i) for i in range(24)]
+    vision = BlockImages(scenes)
+    unbroken, loss = warm_up_in(tmp_path / "a", scenes, vision, steps=8)
+    with pytest.raises(InterruptedError):
+        warm_up_in(tmp_path / "b", scenes, FailingImages(scenes, 5), steps=8)
+    # three steps are kept, five are made; then nothing is left to do
+    for left in (5, 0):
+        images = FailingImages(scenes, left)
+        tower, again = warm_up_in(tmp_path / "b", scenes, images, steps=8)
+        assert again == loss
+        for one, two in zip(tower.parameters(), unbroken.parameters(), strict=True):
+            assert torch.equal(one, two)
+
+
+def test_warm_up_stops_on_nan(warm_up):
     scenes = [random_scene(i) for i in range(8)]
     with pytest.raises(NonFiniteLossError, match=r"step \d+, images .*\.png"):
         warm_up(scenes, BlockImages(scenes), steps=20, learning_rate=1e30)

@@ -44,11 +44,6 @@ def prepare(folder: Path, digest: str) -> None:
     file.write_text(digest + "\n", encoding="utf-8")
 
 
-def clear(folder: Path) -> None:
-    """Removes all checkpoints; the folder stays."""
-    _clear(folder)
-
-
 def _clear(folder: Path) -> None:
     for path in (*folder.glob("checkpoint-*"), folder / PARTIAL):
         shutil.rmtree(path, ignore_errors=True)

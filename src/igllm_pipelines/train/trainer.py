@@ -222,7 +222,8 @@ def train_model(
         samples: what it learns from, in their order.
         batches: puts them together.
         config: of the training.
-        folder: of the checkpoints; emptied after success.
+        folder: of the checkpoints. The last one stays, so that the same command again
+            trains nothing.
         digest: fingerprint of everything that the result depends on; checkpoints with
             another one are removed.
         validate: scores the model, ``{name: number}``, every ``validate_every`` steps.
@@ -257,7 +258,7 @@ def train_model(
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         finally:
             progress.close()
-    checkpoints.clear(folder)
+    checkpoints.keep_newest(folder, 1)
     model.eval()
     return _history(trainer.state.log_history)
 

@@ -6,9 +6,13 @@ stands there; after that the tower is frozen, as the paper's CLIP tower is. It s
 labels of the training split only. This stands in for CLIP and is not in the paper.
 """
 
+import hashlib
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +24,7 @@ from tqdm import tqdm
 from igllm_pipelines.model.towers import Tower
 from igllm_pipelines.model.vision import VisionSource
 from igllm_pipelines.scene.scene import Scene
+from igllm_pipelines.train import checkpoints
 from igllm_pipelines.train.config import WarmUpConfig
 from igllm_pipelines.train.data import SampleOrder
 from igllm_pipelines.train.dense_labels import (
@@ -36,6 +41,7 @@ from igllm_pipelines.train.trainer import NonFiniteLossError
 logger = logging.getLogger(__name__)
 
 _BETA2, _FLOOR = 0.98, 0.02
+_SAVE_EVERY, _STATE = 100, "state.pt"
 
 
 def dense_loss(
@@ -109,6 +115,14 @@ class DenseBatches:
         labels = [self._labels[f][row] for f, row in zip(flips, rows, strict=True)]
         return torch.from_numpy(images), stack_labels(labels), names
 
+    def digest(self) -> str:
+        """SHA-256 of the names of all images and of their labels."""
+        digest = hashlib.sha256("\n".join(self._names).encode())
+        for labels in self._labels[0]:
+            for array in labels:
+                digest.update(array.tobytes())
+        return digest.hexdigest()
+
 
 def warm_up_tower(
     tower: Tower,
@@ -116,12 +130,13 @@ def warm_up_tower(
     vision: VisionSource,
     split: str,
     *,
+    folder: Path,
     words: Mapping[str, tuple[str, ...]],
     config: WarmUpConfig,
     image_px: int,
     seed: int,
 ) -> float:
-    """Trains `tower` in place.
+    """Trains `tower` in place; a killed warm-up goes on from its last checkpoint.
 
     Args:
         tower: it makes ``num_tokens``, a square number, of width ``width``.
@@ -130,6 +145,8 @@ def warm_up_tower(
         split: of the images.
         words: the vocabulary of the attributes that are learned.
         config: of the warm-up.
+        folder: of the checkpoints. The last one stays, so that the same command again
+            trains nothing.
         image_px: side of the images.
         seed: of the order and of the linear layer.
 
@@ -147,31 +164,49 @@ def warm_up_tower(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         readout = nn.Linear(tower.width, layout.num_outputs)
+    settings = {k: v for k, v in asdict(config).items() if k != "num_threads"}
+    run = {
+        "settings": settings,
+        "seed": seed,
+        "image_px": image_px,
+        "data": batches.digest(),
+        "tower": tower.settings,
+    }
+    checkpoints.prepare(folder, checkpoints.fingerprint(run))
     with torch_threads(config.num_threads):
-        losses = _fit(tower, readout, batches, layout, config)
+        losses = _fit(tower, readout, batches, layout, config, folder)
     last = losses[-max(1, len(losses) // 10) :]
     logger.info("warm-up of the tower: loss %.3f", np.mean(last))
     return float(np.mean(last))
 
 
 def _fit(
-    tower: Tower,
+    tower: nn.Module,
     readout: nn.Module,
     batches: DenseBatches,
     layout: LabelLayout,
     config: WarmUpConfig,
+    folder: Path,
 ) -> list[float]:
-    parameters = [*tower.parameters(), *readout.parameters()]
+    modules = nn.ModuleDict({"tower": tower, "readout": readout})
     optimizer = make_optimizer(
-        parameters,
+        modules.parameters(),
         beta2=_BETA2,
         weight_decay=config.weight_decay,
         lr=config.learning_rate,
     )
     schedule = cosine_schedule(optimizer, config.steps, config.warm_up_steps, _FLOOR)
+    parts = {"modules": modules, "optimizer": optimizer, "schedule": schedule}
+    losses = _resume(parts, folder)
     tower.train()
-    losses: list[float] = []
-    bar = tqdm(range(config.steps), desc="warm-up", unit="step", dynamic_ncols=True)
+    bar = tqdm(
+        range(len(losses), config.steps),
+        initial=len(losses),
+        total=config.steps,
+        desc="warm-up",
+        unit="step",
+        dynamic_ncols=True,
+    )
     for step in bar:
         images, labels, names = batches.batch(step, config.batch_size)
         outputs = readout(tower(images))
@@ -184,9 +219,33 @@ def _fit(
             )
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        torch.nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         bar.set_postfix(loss=f"{losses[-1]:.3g}", refresh=False)
+        if len(losses) % _SAVE_EVERY == 0 or len(losses) == config.steps:
+            _save(parts, losses, folder)
     tower.eval()
     return losses
+
+
+def _resume(parts: Mapping[str, Any], folder: Path) -> list[float]:
+    """Loads the last whole checkpoint; the losses so far, none without one."""
+    found = checkpoints.last_whole(folder)
+    if found is None:
+        return []
+    logger.info("warm-up goes on from %s", found)
+    state = torch.load(found / _STATE, weights_only=True)
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    losses: list[float] = state["losses"]
+    return losses
+
+
+def _save(parts: Mapping[str, Any], losses: Sequence[float], folder: Path) -> None:
+    partial = folder / checkpoints.PARTIAL
+    partial.mkdir(parents=True, exist_ok=True)
+    state = {name: part.state_dict() for name, part in parts.items()}
+    torch.save({**state, "losses": list(losses)}, partial / _STATE)
+    checkpoints.seal(partial, folder / f"checkpoint-{len(losses)}")
+    checkpoints.keep_newest(folder, 1)

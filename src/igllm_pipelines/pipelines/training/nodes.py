@@ -22,6 +22,7 @@ def warm_up_tower(
     *,
     raw: Any,
     data_card: dict[str, Any],
+    checkpoints: Path,
     domain: str,
     tower: TowerConfig,
     warm_up: WarmUpConfig,
@@ -41,6 +42,7 @@ def warm_up_tower(
         split,
         words=DOMAINS[domain].syntax.words,
         config=warm_up,
+        folder=checkpoints,
         image_px=tower.image_px,
         seed=seed,
     )

@@ -23,6 +23,7 @@ def create_tower_pipeline(*, frozen: bool) -> Pipeline:
                 {
                     "raw": "raw",
                     "data_card": "data_card",
+                    "checkpoints": "tower_checkpoints",
                     "domain": "params:domain",
                     "tower": "params:tower",
                     "warm_up": "params:warm_up",
