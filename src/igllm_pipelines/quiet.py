@@ -1,4 +1,4 @@
-"""Switches off telemetry, analytics and chatter of the libraries, before their import."""
+"""Switches off telemetry and chatter of the libraries before they are imported."""
 
 import os
 import warnings

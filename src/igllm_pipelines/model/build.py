@@ -64,6 +64,7 @@ def build_language_model(config: ModelConfig, vocab_size: int, seed: int) -> nn.
                 num_hidden_layers=config.layers,
                 num_attention_heads=config.heads,
                 num_key_value_heads=config.heads,
+                initializer_range=config.init_std,
                 max_position_embeddings=config.max_positions,
                 tie_word_embeddings=False,
                 bos_token_id=None,

@@ -83,6 +83,7 @@ class ModelConfig:
 
     Attributes:
         hidden_dim, layers, heads, mlp_dim: of the Llama that is built from scratch.
+        init_std: standard deviation of its first weights.
         projector_norm: a LayerNorm follows the linear projector.
         projector_positions: fixed 2D sin-cos positions are added to the projected
             tokens, for towers that have none of their own.
@@ -98,6 +99,7 @@ class ModelConfig:
     layers: int = 2
     heads: int = 4
     mlp_dim: int = 160
+    init_std: float = 0.02
     projector_norm: bool = False
     projector_positions: bool = False
     vision_dropout: float = 0.0
@@ -120,5 +122,6 @@ class ModelConfig:
             self.numeric_head in NUMERIC_HEADS,
             f"numeric_head {self.numeric_head!r}: {NUMERIC_HEADS}",
         )
+        require(self.init_std > 0, "init_std must be positive")
         require(self.float_weight >= 0, "float_weight must not be negative")
         require(0 <= self.vision_dropout < 1, "vision_dropout must lie in [0, 1)")

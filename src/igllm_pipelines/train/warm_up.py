@@ -174,21 +174,21 @@ def warm_up_tower(
     }
     checkpoints.prepare(folder, checkpoints.fingerprint(run))
     with torch_threads(config.num_threads):
-        losses = _fit(tower, readout, batches, layout, config, folder)
+        modules = nn.ModuleDict({"tower": tower, "readout": readout})
+        losses = _fit(modules, batches, layout, config, folder)
     last = losses[-max(1, len(losses) // 10) :]
     logger.info("warm-up of the tower: loss %.3f", np.mean(last))
     return float(np.mean(last))
 
 
 def _fit(
-    tower: nn.Module,
-    readout: nn.Module,
+    modules: nn.ModuleDict,
     batches: DenseBatches,
     layout: LabelLayout,
     config: WarmUpConfig,
     folder: Path,
 ) -> list[float]:
-    modules = nn.ModuleDict({"tower": tower, "readout": readout})
+    """Trains ``tower`` and ``readout`` of `modules`; the loss of every step."""
     optimizer = make_optimizer(
         modules.parameters(),
         beta2=_BETA2,
@@ -198,7 +198,7 @@ def _fit(
     schedule = cosine_schedule(optimizer, config.steps, config.warm_up_steps, _FLOOR)
     parts = {"modules": modules, "optimizer": optimizer, "schedule": schedule}
     losses = _resume(parts, folder)
-    tower.train()
+    modules.train()
     bar = tqdm(
         range(len(losses), config.steps),
         initial=len(losses),
@@ -209,7 +209,7 @@ def _fit(
     )
     for step in bar:
         images, labels, names = batches.batch(step, config.batch_size)
-        outputs = readout(tower(images))
+        outputs = modules["readout"](modules["tower"](images))
         loss = dense_loss(outputs, labels, layout, config.location_weight)
         losses.append(float(loss.detach()))
         if not math.isfinite(losses[-1]):
@@ -225,7 +225,7 @@ def _fit(
         bar.set_postfix(loss=f"{losses[-1]:.3g}", refresh=False)
         if len(losses) % _SAVE_EVERY == 0 or len(losses) == config.steps:
             _save(parts, losses, folder)
-    tower.eval()
+    modules.eval()
     return losses
 
 
