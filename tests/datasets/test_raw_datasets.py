@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
-from kedro.io import DatasetError
+from kedro.io import DataCatalog, DatasetError, MemoryDataset
+from kedro.runner import SequentialRunner
 
 from igllm_pipelines.datasets.features import FeatureDataset
 from igllm_pipelines.datasets.folder import FolderDataset
 from igllm_pipelines.datasets.raw import RawDataset
+from igllm_pipelines.pipelines import rendering
+from igllm_pipelines.pipelines.rendering.nodes import plan_rendering
 from tests.shards.samples import Job
 
 
@@ -18,6 +21,29 @@ def test_raw_dataset_drives_the_job(tmp_path):
     raw = dataset.load()
     assert len(raw.scenes("train")) == 4
     assert raw.image("train", "train_002.png")[0, 0, 0] == 2
+
+
+def test_rendering_pipeline_plans_and_the_dataset_renders(tmp_path):
+    catalog = DataCatalog(
+        {
+            "params:domain": MemoryDataset("2d"),
+            "params:scenes": MemoryDataset({"num_scenes": {"train": 6, "random": 2}}),
+            "params:rendering": MemoryDataset({"scenes_per_shard": 4}),
+            "params:seed": MemoryDataset(7),
+            "raw": RawDataset(filepath=str(tmp_path / "2d")),
+        }
+    )
+    SequentialRunner().run(rendering.create_pipeline(), catalog)
+    raw = catalog["raw"].load()
+    assert [len(raw.scenes(split)) for split in raw.splits()] == [2, 6]
+    assert raw.image("train", "dot_train_000005.png").shape == (112, 112, 3)
+
+
+@pytest.mark.parametrize("where", ["scenes", "rendering"])
+def test_unknown_parameter_is_named(where):
+    parameters = {"scenes": {}, "rendering": {}, where: {"sampels": 8}}
+    with pytest.raises(ValueError, match=rf"{where}.*sampels"):
+        plan_rendering("clevr", **parameters, seed=7)
 
 
 def test_half_made_raw_folder_does_not_exist(tmp_path):

@@ -158,8 +158,11 @@ class RenderPool:
             try:
                 return ray.get(ref)
             except ray.exceptions.RayTaskError as error:
-                raise error.as_instanceof_cause() from None
-            except ray.exceptions.RayActorError as error:
+                logger.debug("%s", error)  # the worker's own traceback
+                cause = error.cause or error
+                cause.add_note(f"in a render worker, at {task.name}")
+                raise cause from None
+            except ray.exceptions.RayError as error:
                 reason = f"its process died: {str(error).splitlines()[0]}"
         self._retire(slot)
         task.crashes += 1

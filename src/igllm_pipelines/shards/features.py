@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,20 +118,19 @@ class FeatureWriter:
         Raises:
             ValueError: there are more or fewer features than filenames.
         """
-        stored: Features | None = None
         done = 0
-        for batch in batches:
-            if stored is None:
-                shape = (len(filenames), *batch.shape[1:])
-                path = self._partial / f"{split}.npy"
-                stored = np.lib.format.open_memmap(
-                    path, mode="w+", dtype=np.float16, shape=shape
-                )
-            if done + len(batch) > len(filenames):
-                raise ValueError(f"{split}: more features than {len(filenames)} images")
-            stored[done : done + len(batch)] = batch
-            done += len(batch)
-        if stored is None or done != len(filenames):
+        # no memory map: on a full disk it would end the process without a word
+        with (self._partial / f"{split}.npy").open("wb") as file:
+            for batch in batches:
+                if done == 0:
+                    _write_header(file, (len(filenames), *batch.shape[1:]))
+                file.write(np.ascontiguousarray(batch, dtype="<f2").data)
+                done += len(batch)
+        if done != len(filenames) or done == 0:
             raise ValueError(f"{split}: {done} features for {len(filenames)} images")
-        stored.flush()  # type: ignore[attr-defined]
         (self._partial / f"{split}.json").write_text(json.dumps(list(filenames)))
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    header = {"descr": "<f2", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)

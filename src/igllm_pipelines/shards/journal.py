@@ -12,7 +12,7 @@ from pathlib import Path
 
 from igllm_pipelines.shards.tar import BLOCK, Span, member_bytes
 
-Sample = Mapping[str, bytes]  # file suffix -> content
+Files = Mapping[str, bytes]  # suffix -> content
 
 
 class Journal:
@@ -31,7 +31,7 @@ class Journal:
         if path.exists():
             self._recover()
 
-    def append(self, key: str, sample: Sample) -> None:
+    def append(self, key: str, sample: Files) -> None:
         """Adds a finished sample.
 
         Raises:
@@ -47,7 +47,10 @@ class Journal:
                 written = -1
             if written != sum(map(len, blocks)):
                 file.truncate(offset)
-                raise OSError(f"{self.path}: cannot write {key}; is the disk full?")
+                raise OSError(
+                    f"{self.path}: cannot write {key}; is the disk full? Make room "
+                    "and run the same command again, what is finished is kept"
+                )
         for suffix, block in zip(self._suffixes, blocks, strict=True):
             span = (offset + BLOCK, len(sample[suffix]))
             self._spans[f"{key}.{suffix}"] = span

@@ -46,16 +46,24 @@ def check_name(name: str, where: str) -> None:
 
 
 def write_tar(path: Path, members: Iterable[tuple[str, bytes]]) -> None:
-    """Writes `members` in the order given; a tar under `path` is whole or absent."""
+    """Writes `members` in the order given; a tar under `path` is whole or absent.
+
+    Raises:
+        OSError: it cannot be written, the disk is full for one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
-        for name, data in members:
-            file.write(member_bytes(name, data))
-        file.write(b"\0" * (2 * BLOCK))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        with partial.open("wb") as file:
+            for name, data in members:
+                file.write(member_bytes(name, data))
+            file.write(b"\0" * (2 * BLOCK))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OSError(f"{path}: cannot be written ({error})") from error
 
 
 def scan(path: Path) -> dict[str, Span]:
