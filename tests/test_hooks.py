@@ -1,5 +1,7 @@
 """One MLflow run per (domain, encoding), through a real session's hooks."""
 
+from dataclasses import dataclass
+
 import pytest
 from kedro.framework.hooks import _create_hook_manager
 from kedro.pipeline import Node, Pipeline
@@ -39,7 +41,7 @@ def pipeline_of(metrics):
     return sum(parts, Pipeline([]))
 
 
-def run(pipeline):
+def run(pipeline, parameters=None):
     """What a session does around its runner, kedro-mlflow's parent run included."""
     import mlflow
     from kedro.io import DataCatalog, MemoryDataset
@@ -47,7 +49,9 @@ def run(pipeline):
     manager = _create_hook_manager()
     hook = ExperimentRunHook()
     manager.register(hook)
-    catalog = DataCatalog({name: MemoryDataset() for name in pipeline.datasets()})
+    data = {name: MemoryDataset() for name in pipeline.datasets()}
+    data |= {k: MemoryDataset(v) for k, v in (parameters or {}).items()}
+    catalog = DataCatalog(data)
     with mlflow.start_run(run_name="parent") as parent:
         manager.hook.before_pipeline_run(
             run_params={"runtime_params": {"seed": 3}},
@@ -87,6 +91,33 @@ def test_each_experiment_has_one_run(client):
         assert child.info.status == "FINISHED"
     assert client.get_run(parent).data.metrics == {}
     assert "seed" in client.get_run(parent).data.tags["kedro_runtime_params"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    steps: int = 3
+
+
+def test_typed_parameters_are_logged_by_field(client):
+    parts = [
+        Pipeline([Node(lambda s: s, f"params:make.{d}", f"made_{d}", name=d)])
+        for d in ("2d", "clevr")
+    ]
+    child = Pipeline(
+        [Node(lambda s: {}, "params:training", "metrics", name="train")],
+        namespace="2d.float",
+        parameters={"params:training": "params:training.2d"},
+    )
+    pipeline = sum(parts, child)
+    parameters = {
+        "params:make.2d": Settings(1),
+        "params:make.clevr": Settings(2),
+        "params:training.2d": Settings(3),
+    }
+    parent = run(pipeline, parameters)
+    logged = client.get_run(parent).data.params
+    assert logged == {"make.2d.steps": "1", "make.clevr.steps": "2"}
+    assert children(client, parent)["2d.float"].data.params["training.steps"] == "3"
 
 
 def test_loss_curve_is_logged_by_step(client):

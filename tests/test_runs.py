@@ -58,7 +58,7 @@ class Project:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.communicate()
 
     def json(self, path):
         return json.loads((self.data / path).read_text())

@@ -23,6 +23,16 @@ def _experiment_of(namespace: str | None) -> str | None:
     return namespace if namespace and namespace.count(".") == 1 else None
 
 
+def _parameter_name(name: str, experiment: str | None) -> str:
+    """``training`` for ``params:training.2d`` in an experiment's run.
+
+    Runs of several domains and encodings then share their columns. The session's run
+    holds the parameters of all domains, so there the domain stays in the name.
+    """
+    full = name.removeprefix("params:")
+    return full.partition(".")[0] if experiment else full
+
+
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Leaves of nested mappings as ``a.b`` names.
 
@@ -64,10 +74,11 @@ class ExperimentRunHook:
             return
         import mlflow
 
-        self._activate(_experiment_of(node.namespace))
+        experiment = _experiment_of(node.namespace)
+        self._activate(experiment)
         # kedro-mlflow writes a typed parameter as one long text; we write its fields
         fields = {
-            name.removeprefix("params:").partition(".")[0]: asdict(value)
+            _parameter_name(name, experiment): asdict(value)
             for name, value in inputs.items()
             if name.startswith("params:") and is_dataclass(value)
         }

@@ -267,7 +267,9 @@ def _history(logged: list[dict[str, float]]) -> list[Record]:
     records = []
     for entry in logged:
         if "scores" in entry:
-            records.append({k: v for k, v in entry.items() if k != "scores"})
+            # sorted: a resumed run reads its first part from a sorted file
+            scores = sorted(entry.keys() - {"scores", "step"})
+            records.append({name: entry[name] for name in ("step", *scores)})
         elif "loss" in entry:
             records.append({name: entry[name] for name in _TRAINING if name in entry})
     return records
