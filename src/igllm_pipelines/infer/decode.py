@@ -72,7 +72,7 @@ def decode(
             if not going:
                 break
             running = [running[row] for row in going]
-            kept = torch.tensor(going)
+            kept = torch.tensor(going, device=tokens.device)
             cache.batch_select_indices(kept)
             tokens = tokens[kept]
             if grammar is not None:
@@ -94,7 +94,7 @@ def _emit(
     if model.numeric_head is None:
         logits[:, model.num_id] = -torch.inf  # there is nothing to read its value
     if grammar is not None:
-        logits.masked_fill_(~grammar.allowed(), -torch.inf)
+        logits.masked_fill_(~grammar.allowed().to(logits.device), -torch.inf)
     tokens = logits.argmax(dim=-1)
     chosen = log_probabilities.gather(1, tokens[:, None])[:, 0].tolist()
     ids = tokens.tolist()

@@ -44,9 +44,10 @@ class Predictor:
         self._tokenizer = tokenizer
         self._syntax = syntax
         self._config = config
-        self._prefix = torch.tensor([tokenizer.convert_tokens_to_ids(BOS)])
+        self._device = next(model.parameters()).device
+        self._prefix = self._tensor([tokenizer.convert_tokens_to_ids(BOS)])
         question = tokenizer(QUESTION, add_special_tokens=False)["input_ids"]
-        self._question = torch.tensor(question)
+        self._question = self._tensor(question)
         self._end_id = tokenizer.convert_tokens_to_ids(EOS)
         self._grammar: ProgramGrammar | None = None
         if config.grammar:
@@ -87,7 +88,7 @@ class Predictor:
             names = filenames[start : start + size]
             answers = decode(
                 self._model,
-                torch.from_numpy(vision.batch(split, names)),
+                torch.from_numpy(vision.batch(split, names)).to(self._device),
                 self._prefix,
                 self._question,
                 end_id=self._end_id,
@@ -96,6 +97,9 @@ class Predictor:
             )
             records += map(self._record, names, answers)
         return records
+
+    def _tensor(self, ids: list[int]) -> torch.Tensor:
+        return torch.tensor(ids, device=self._device)
 
     def _record(self, image: str, answer: Answer) -> Record:
         text = self._tokenizer.decode(answer.ids, skip_special_tokens=False)

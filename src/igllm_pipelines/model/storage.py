@@ -95,7 +95,7 @@ def _save(module: nn.Module, settings: dict[str, Any], folder: Path) -> None:
     partial.mkdir(parents=True)
     text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
     (partial / CONFIG).write_text(text, encoding="utf-8")
-    tensors = {k: v.detach().contiguous() for k, v in module.state_dict().items()}
+    tensors = {k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}
     save_file(tensors, partial / WEIGHTS, metadata={"format": "pt"})
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)
