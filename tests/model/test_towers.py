@@ -57,13 +57,13 @@ def test_tower_refuses_images_of_another_size(config):
         build_tower(config, seed=0)(images(14))
 
 
-def test_conv_tower_reads_rows_from_top_left():
+def test_conv_tower_reads_columns_from_top_left():
     tower = build_tower(CONV, seed=0).eval()
     black = torch.zeros((1, 32, 32, 3), dtype=torch.uint8)
     corner = black.clone()
     corner[:, :2, -2:] = 255  # top right
     changed = (tower(corner) - tower(black)).abs().sum(-1)[0]
-    assert changed.argmax() == 3  # last of the first row of the 4 x 4 map
+    assert changed.argmax() == 12  # first of the last column of the 4 x 4 map
 
 
 @pytest.mark.parametrize("config", [TOWER, CONV])

@@ -17,12 +17,7 @@ from igllm_pipelines.train.dense_labels import (
 )
 from igllm_pipelines.train.features import tower_features
 from igllm_pipelines.train.trainer import NonFiniteLossError
-from igllm_pipelines.train.warm_up import (
-    UNKNOWN,
-    DenseBatches,
-    dense_loss,
-    warm_up_tower,
-)
+from igllm_pipelines.train.warm_up import DenseBatches, dense_loss, warm_up_tower
 from tests.model.small import CONV
 
 WORDS = {"size": ("small", "large"), "color": ("red", "green", "blue")}
@@ -76,7 +71,7 @@ class BlockImages:
 def test_labels_stand_in_the_cell_of_the_centre():
     obj = replace(seen((0, 0, 0), "large", "blue"), pixel_coords=(17.0, 31.9, 9.0))
     labels = dense_labels(Scene((obj,)), LAYOUT, 32)
-    assert labels.cell.tolist() == [3 * 4 + 2]
+    assert labels.cell.tolist() == [2 * 4 + 3]
     assert labels.words.tolist() == [[1, 2]]
     assert labels.location.tolist() == [[0, 0, 0]]
 
@@ -123,14 +118,7 @@ def test_mirror_needs_a_camera():
 def test_batches_mirror_images_and_labels_together():
     scenes = [random_scene(i) for i in range(8)]
     batches = DenseBatches(
-        scenes,
-        BlockImages(scenes),
-        "train",
-        LAYOUT,
-        32,
-        mirror=True,
-        recolor=False,
-        seed=1,
+        scenes, BlockImages(scenes), "train", LAYOUT, 32, mirror=True, seed=1
     )
     images, labels, names = batches.batch(0, 8)
     plain = torch.from_numpy(BlockImages(scenes).batch("train", names))
@@ -260,42 +248,3 @@ def test_features_are_the_towers_outputs_in_order():
         expected = tower(torch.from_numpy(vision.batch("train", names)))
     assert parts[0].dtype == np.float16
     np.testing.assert_allclose(np.concatenate(parts), expected, atol=2e-3)
-
-
-def test_batches_recolor_images_and_forget_their_colors():
-    scenes = [random_scene(i) for i in range(8)]
-    vision = BlockImages(scenes)
-    batches = DenseBatches(
-        scenes, vision, "train", LAYOUT, 32, mirror=False, recolor=True, seed=1
-    )
-    images, labels, names = batches.batch(0, 8)
-    plain = torch.from_numpy(vision.batch("train", names))
-    forgotten = set()
-    by_name = {scene.image_filename: scene for scene in scenes}
-    for row, name in enumerate(names):
-        expected = dense_labels(by_name[name], LAYOUT, 32).words
-        found = labels.words[labels.image == row]
-        assert found[:, 0].tolist() == expected[:, 0].tolist()
-        assert torch.equal(images[row].sum(-1), plain[row].sum(-1))
-        if (found[:, 1] == UNKNOWN).any():
-            assert (found[:, 1] == UNKNOWN).all()
-            forgotten.add(row)
-        else:
-            assert found[:, 1].tolist() == expected[:, 1].tolist()
-            assert torch.equal(images[row], plain[row])
-    assert 0 < len(forgotten) < 8
-
-
-def test_dense_loss_leaves_out_unknown_words():
-    labels = stack_labels([dense_labels(random_scene(i), LAYOUT, 32) for i in range(3)])
-    outputs = torch.randn(3, 16, LAYOUT.num_outputs)
-    unknown = labels._replace(words=labels.words.copy())
-    unknown.words[:, 1] = UNKNOWN
-    logits = outputs[labels.image, labels.cell, 3:6]
-    color = torch.nn.functional.cross_entropy(
-        logits, torch.from_numpy(labels.words[:, 1])
-    )
-    with_color, without = (
-        dense_loss(outputs, one, LAYOUT, 1.0) for one in (labels, unknown)
-    )
-    torch.testing.assert_close(with_color - color, without)

@@ -141,7 +141,11 @@ class ConvTower(Tower):
     def forward(
         self, images: UInt8[Tensor, "batch rows columns 3"]
     ) -> Float[Tensor, "batch tokens width"]:
-        """Tokens from left to right, then from top to bottom."""
+        """Tokens from top to bottom, then from left to right.
+
+        Programs list objects from left to right. Read column by column, a token has
+        attended to all that stands to the left of it.
+        """
         maps = self.pixels(images).contiguous(memory_format=torch.channels_last)
         maps = self.norm(self.stages(functional.gelu(self.stem(maps))))
-        return functional.gelu(maps).flatten(2).transpose(1, 2)
+        return functional.gelu(maps).transpose(2, 3).flatten(2).transpose(1, 2)

@@ -86,9 +86,6 @@ class WarmUpConfig:
         weight_decay: of AdamW.
         warm_up_steps: steps of linear warm-up before the cosine.
         mirror: half of the images are mirrored, and their labels with them.
-        recolor: in half of the images the color channels change places, and the color
-            is not learned from them. Without it the tower of CoGenT's condition A
-            reads the shape off the color.
         location_weight: weight of the squared error of x, y, z beside the
             cross-entropies.
         num_threads: torch threads, 0 for one a core.
@@ -100,7 +97,6 @@ class WarmUpConfig:
     weight_decay: float = 0.01
     warm_up_steps: int = 50
     mirror: bool = True
-    recolor: bool = True
     location_weight: float = 1.0
     num_threads: int = 0
 

@@ -35,7 +35,8 @@ class LabelLayout:
 class DenseLabels(NamedTuple):
     """Labels of the objects of one or more images.
 
-    ``image``, ``cell``: ``(num_objects,)``, which image and which cell of its map.
+    ``image``, ``cell``: ``(num_objects,)``, which image and which cell of its map,
+    column by column as `ConvTower` reads it.
     ``words``: ``(num_objects, num_attributes)``, index into the vocabulary.
     ``location``: ``(num_objects, 3)``, world metres.
     """
@@ -86,7 +87,7 @@ def dense_labels(scene: Scene, layout: LabelLayout, image_px: int) -> DenseLabel
         u, v, _ = _known(scene, obj)
         column, row = (int(c / image_px * layout.side) for c in (u, v))
         if 0 <= column < layout.side and 0 <= row < layout.side:
-            cells[row * layout.side + column] = obj
+            cells[column * layout.side + row] = obj
     words = [
         [_index(scene, obj, name, layout) for name in layout.words]
         for obj in cells.values()

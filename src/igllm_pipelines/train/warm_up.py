@@ -42,8 +42,6 @@ logger = logging.getLogger(__name__)
 
 _BETA2, _FLOOR = 0.98, 0.02
 _SAVE_EVERY, _STATE = 100, "state.pt"
-UNKNOWN = -100  # a word that is not learned
-COLOR = "color"
 
 
 def dense_loss(
@@ -67,16 +65,9 @@ def dense_loss(
     *words, location = outputs[image, cell, 1:].split([*sizes, 3], dim=-1)
     targets = torch.from_numpy(labels.words)
     for column, logits in enumerate(words):
-        loss = loss + _known_cross_entropy(logits, targets[:, column])
+        loss = loss + functional.cross_entropy(logits, targets[:, column])
     error = functional.mse_loss(location, torch.from_numpy(labels.location))
     return loss + location_weight * error
-
-
-def _known_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    known = targets != UNKNOWN
-    if not known.any():
-        return logits.new_zeros(())
-    return functional.cross_entropy(logits[known], targets[known])
 
 
 class DenseBatches:
@@ -89,9 +80,7 @@ class DenseBatches:
         layout: of the labels.
         image_px: side of the images.
         mirror: half of the images are mirrored.
-        recolor: in half of the images the color channels change places, and their
-            color labels are unknown.
-        seed: of order, mirroring and recoloring.
+        seed: of order and mirroring.
     """
 
     def __init__(
@@ -103,7 +92,6 @@ class DenseBatches:
         image_px: int,
         *,
         mirror: bool,
-        recolor: bool,
         seed: int,
     ) -> None:
         self._vision = vision
@@ -113,7 +101,6 @@ class DenseBatches:
         if mirror:
             mirrored = (mirror_scene(scene) for scene in scenes)
             self._labels.append([dense_labels(s, layout, image_px) for s in mirrored])
-        self._color = list(layout.words).index(COLOR) if recolor else None
         self._order = SampleOrder(len(scenes), seed)
         self._seed = seed
 
@@ -126,13 +113,7 @@ class DenseBatches:
         images = np.array(self._vision.batch(self._split, names))
         images[flips == 1] = images[flips == 1, :, ::-1]
         labels = [self._labels[f][row] for f, row in zip(flips, rows, strict=True)]
-        stacked = stack_labels(labels)
-        if self._color is not None:
-            changed = rng.random(size) < 0.5
-            for row in np.flatnonzero(changed):
-                images[row] = images[row][..., rng.permutation(3)]
-            stacked.words[changed[stacked.image], self._color] = UNKNOWN
-        return torch.from_numpy(images), stacked, names
+        return torch.from_numpy(images), stack_labels(labels), names
 
     def digest(self) -> str:
         """SHA-256 of the names of all images and of their labels."""
@@ -178,14 +159,7 @@ def warm_up_tower(
     """
     layout = LabelLayout(dict(words), math.isqrt(tower.num_tokens))
     batches = DenseBatches(
-        scenes,
-        vision,
-        split,
-        layout,
-        image_px,
-        mirror=config.mirror,
-        recolor=config.recolor,
-        seed=seed,
+        scenes, vision, split, layout, image_px, mirror=config.mirror, seed=seed
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
