@@ -7,6 +7,7 @@ shared between scenes, so that memory stays flat.
 
 import os
 import tempfile
+import uuid
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -76,8 +77,9 @@ class BlenderRenderer:
         self._objects: list[Any] = []
         self._camera = self._add("Camera", self.bpy.data.cameras.new("Camera"))
         self._scene.camera = self._camera
-        self._folder = tempfile.TemporaryDirectory(prefix="igllm-render-")
-        self._file = Path(self._folder.name) / "image.png"
+        # read and removed after each render: a worker may be killed at any moment
+        name = f"igllm-render-{uuid.uuid4().hex}.png"
+        self._file = Path(tempfile.gettempdir()) / name
         self._scene.render.filepath = str(self._file)
 
     def visible_pixels(self, scene: Scene) -> list[int]:
@@ -94,7 +96,9 @@ class BlenderRenderer:
         self.place(scene)
         self.call_cycles()
         with Image.open(self._file) as image:
-            return np.asarray(image.convert("RGB"))
+            pixels = np.asarray(image.convert("RGB"))
+        self._file.unlink()
+        return pixels
 
     def call_cycles(self) -> None:
         """The bare call of Cycles; the picture lands in a scratch file."""
@@ -110,10 +114,6 @@ class BlenderRenderer:
             self.bpy.data.objects.remove(self._objects.pop(), do_unlink=True)
         for obj in scene.objects:
             self._objects.append(self._place_object(obj))
-
-    def close(self) -> None:
-        """Removes the scratch file."""
-        self._folder.cleanup()
 
     def _add(self, name: str, data: Any) -> Any:
         obj = self.bpy.data.objects.new(name, data)
