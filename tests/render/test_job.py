@@ -27,8 +27,8 @@ RUN = """
 import sys
 from pathlib import Path
 from igllm_pipelines.shards.writer import write_raw
-from tests.render.test_job import JOB
-write_raw(Path(sys.argv[1]), JOB)
+from tests.render.test_job import JOB, SlowJob
+write_raw(Path(sys.argv[1]), SlowJob(JOB))
 """
 
 
@@ -44,6 +44,15 @@ class CountingJob:
     def run(self, missing):
         self.asked = len(missing)
         return self._job.run(missing)
+
+
+class SlowJob(CountingJob):
+    """A job that gives its scenes out slowly, so that it can be killed in between."""
+
+    def run(self, missing):
+        for scene in self._job.run(missing):
+            yield scene
+            time.sleep(0.3)
 
 
 def labels(root):
