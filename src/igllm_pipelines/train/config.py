@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)
+from igllm_pipelines.model.config import require
 
 
 @dataclass(frozen=True)
@@ -53,26 +50,26 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "log_every"):
-            _require(getattr(self, name) > 0, f"{name} must be positive")
+            require(getattr(self, name) > 0, f"{name} must be positive")
         for name in ("validate_every", "save_every", "validation_samples"):
-            _require(getattr(self, name) >= 0, f"{name} must not be negative")
+            require(getattr(self, name) >= 0, f"{name} must not be negative")
         for name in ("learning_rate", "projector_lr", "head_lr", "tower_lr"):
-            _require(getattr(self, name) > 0, f"{name} must be positive")
-        _require(
+            require(getattr(self, name) > 0, f"{name} must be positive")
+        require(
             self.num_samples is None or self.num_samples > 0,
             "num_samples must be positive or null",
         )
-        _require(
+        require(
             0 <= self.warm_up_steps < self.steps,
             f"warm_up_steps {self.warm_up_steps} must be less than steps {self.steps}",
         )
-        _require(
+        require(
             self.save_every % self.log_every == 0,
             f"save_every {self.save_every} must be a multiple of log_every "
             f"{self.log_every}, or a resumed run would log other means",
         )
-        _require(0 <= self.min_lr_ratio <= 1, "min_lr_ratio must lie in [0, 1]")
-        _require(0 < self.beta2 < 1, "beta2 must lie in (0, 1)")
+        require(0 <= self.min_lr_ratio <= 1, "min_lr_ratio must lie in [0, 1]")
+        require(0 < self.beta2 < 1, "beta2 must lie in (0, 1)")
 
 
 @dataclass(frozen=True)
@@ -102,8 +99,8 @@ class WarmUpConfig:
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "learning_rate"):
-            _require(getattr(self, name) > 0, f"{name} must be positive")
-        _require(
+            require(getattr(self, name) > 0, f"{name} must be positive")
+        require(
             0 <= self.warm_up_steps < self.steps,
             f"warm_up_steps {self.warm_up_steps} must be less than steps {self.steps}",
         )
