@@ -86,6 +86,19 @@ def test_findings_of_2d_turn_round_when_char_is_better() -> None:
     assert "char is 38.3 times lower" in findings("2d", swapped, ("random",))[0]
 
 
+def test_findings_name_what_falls_from_one_split_to_the_other() -> None:
+    metrics: Metrics = {
+        "char": {"val_ID": {"shape": 84.5}, "val_OOD": {"shape": 6.8}},
+        "float": {"val_ID": {"shape": 95.2}, "val_OOD": {"shape": 2.2}},
+    }
+    (fall,) = findings("clevr", metrics, SPLITS)
+    assert (
+        "shape falls from 84.5 to 6.8 % (char) and from 95.2 to 2.2 % (float)" in fall
+    )
+    level: Metrics = {"char": {"val_ID": {"size": 96}, "val_OOD": {"size": 90}}}
+    assert findings("clevr", level, SPLITS) == []
+
+
 def test_findings_of_missing_numbers_are_silent() -> None:
     assert findings("2d", {"char": {}, "float": {}}, ("random",)) == []
     assert findings("clevr", {"char": {}}, SPLITS) == []

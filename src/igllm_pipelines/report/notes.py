@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from igllm_pipelines.report.tables import Metrics, format_metric
+from igllm_pipelines.scene.program import WORD_ATTRIBUTES
+
+FAR_FALL = 10.0  # percentage points between two splits that are worth a sentence
 
 
 @dataclass(frozen=True)
@@ -73,4 +76,24 @@ def _object_findings(metrics: Metrics, splits: tuple[str, ...]) -> list[str]:
         if parts:
             places = " and ".join(parts)
             found.append(f"{split}: objects are found {places} from where they are.")
+    return [*found, *_falls(metrics, splits[0], splits[-1])]
+
+
+def _falls(metrics: Metrics, before: str, after: str) -> list[str]:
+    """Names each accuracy that falls far from one split to the other."""
+    found = []
+    for word in WORD_ATTRIBUTES:
+        parts = [
+            f"{old:.1f} to {new:.1f} % ({encoding})"
+            for encoding, values in metrics.items()
+            if (old := values.get(before, {}).get(word)) is not None
+            and (new := values.get(after, {}).get(word)) is not None
+            and old - new >= FAR_FALL
+        ]
+        if parts:
+            falls = " and from ".join(parts)
+            found.append(
+                f"From {before} to {after}, {word} falls from {falls}: what is learned "
+                f"of {word} does not carry over."
+            )
     return found
