@@ -1,11 +1,43 @@
 """The domains: which scenes each draws, its vocabulary and its splits."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from igllm_pipelines.scene.program import ProgramSyntax
+from igllm_pipelines.scene.program import WORD_ATTRIBUTES, ProgramSyntax
+from igllm_pipelines.scene.rotations import COMPONENTS
+from igllm_pipelines.scene.scene import Scene
 
 ENCODINGS = ("char", "float")
+
+
+class Encoding(NamedTuple):
+    """How programs become tokens.
+
+    ``numbers``: ``char`` writes a number's text, ``float`` one ``[NUM]`` token.
+    ``rotation_rep``: the representation of rotations, None for the domain's own.
+    """
+
+    numbers: str
+    rotation_rep: str | None
+
+
+def parse_encoding(name: str) -> Encoding:
+    """Reads ``char``, ``float``, or one of them with a representation, ``float_quat``.
+
+    Raises:
+        ValueError: the name is none of these.
+
+    >>> parse_encoding("float_euler_int")
+    Encoding(numbers='float', rotation_rep='euler_int')
+    """
+    numbers, _, rep = name.partition("_")
+    if numbers not in ENCODINGS or (rep and rep not in COMPONENTS) or name[-1:] == "_":
+        raise ValueError(
+            f"unknown encoding {name!r}: {' or '.join(ENCODINGS)}, alone or with "
+            f"_<representation> of {', '.join(COMPONENTS)}"
+        )
+    return Encoding(numbers, rep or None)
 
 
 @dataclass(frozen=True)
@@ -14,7 +46,8 @@ class Domain:
 
     Attributes:
         name: as in ``kedro run --pipelines=NAME``.
-        syntax: of its programs.
+        syntax: of its programs. An attribute whose words are not listed there takes
+            them from the training labels, see `program_syntax`.
         splits: the training split first, then the in-distribution test split, then
             the out-of-distribution one.
     """
@@ -48,7 +81,59 @@ DOMAINS: Mapping[str, Domain] = {
             attributes=("size", "color", "material", "shape", "loc", "rotation"),
             words=CLEVR_WORDS,
             synonyms=CLEVR_SYNONYMS,
+            symmetries={"cube": 4, "cylinder": 0, "sphere": 0},
         ),
         splits=("train", "val_ID", "val_OOD"),
     ),
+    "so3": Domain(
+        name="so3",
+        syntax=ProgramSyntax(attributes=("rotation",), rotation_rep="6d"),
+        splits=("train", "val_ID", "val_OOD"),
+    ),
+    "6dof": Domain(
+        name="6dof",
+        syntax=ProgramSyntax(
+            attributes=("color", "material", "shape", "loc", "rotation"),
+            rotation_rep="6d",
+        ),
+        splits=("train", "val_ID"),
+    ),
+    "shapenet": Domain(
+        name="shapenet",
+        syntax=ProgramSyntax(
+            attributes=("color", "shape", "loc", "rotation"), rotation_rep="6d"
+        ),
+        splits=(
+            *("train", "val_ID", "val_OOD_texture", "val_OOD_shape"),
+            "val_OOD_camera",
+        ),
+    ),
 }
+
+
+def program_syntax(domain: str, scenes: Sequence[Scene]) -> ProgramSyntax:
+    """The syntax of a domain's programs, with the words that its data have.
+
+    Args:
+        domain: its name.
+        scenes: of the training split. An attribute that none of their objects has
+            leaves the syntax; one without a fixed vocabulary gets theirs, sorted.
+    """
+    syntax = DOMAINS[domain].syntax
+    objects = [obj for scene in scenes for obj in scene.objects]
+    found = {
+        name: tuple(sorted({getattr(obj, name) for obj in objects} - {None}))
+        for name in syntax.attributes
+        if name in WORD_ATTRIBUTES
+    }
+    return replace(
+        syntax,
+        attributes=tuple(n for n in syntax.attributes if found.get(n, True)),
+        words={**{n: words for n, words in found.items() if words}, **syntax.words},
+    )
+
+
+def encoding_syntax(syntax: ProgramSyntax, encoding: str) -> ProgramSyntax:
+    """The syntax with the rotation representation that `encoding` asks for."""
+    rep = parse_encoding(encoding).rotation_rep
+    return replace(syntax, rotation_rep=rep) if rep else syntax

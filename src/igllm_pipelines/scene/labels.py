@@ -4,8 +4,9 @@ A file is ``{"info": {...}, "scenes": [...]}``; a bare list is read too. The off
 fields of an object are ``3d_coords``, ``pixel_coords``, ``size``, ``color``,
 ``material``, ``shape`` and ``rotation`` (one number: yaw in degrees; three: extrinsic
 xyz Euler angles in radians). Ours stand beside them: ``rotation_quat``,
-``visible_pixels``, and on the scene ``camera``, ``lights``, ``seed``, ``generator``,
-``engine``, which suffice to render the image again.
+``visible_pixels``, ``texture`` and ``extents`` of assets, and on the scene ``camera``,
+``lights``, ``backdrop``, ``seed``, ``generator``, ``engine``, which suffice to render
+the image again.
 
 A yaw that comes without ``rotation_quat`` is read as degrees. The original CLEVR
 generator handed its degrees to Blender as radians, so the pictures of its released
@@ -36,6 +37,7 @@ from igllm_pipelines.scene.scene import (
 
 Record = dict[str, Any]
 _WORDS = ("size", "color", "material", "shape")
+_MORE_WORDS = (*_WORDS, "texture")
 
 
 class LabelError(ValueError):
@@ -45,15 +47,17 @@ class LabelError(ValueError):
 def object_to_record(obj: SceneObject) -> Record:
     """One object as a JSON record; unknown attributes are left out.
 
-    A rotation about the z axis alone is written as yaw in degrees, any other as Euler
-    angles in radians.
+    The rotation of an asset (an object with extents) is written as Euler angles in
+    radians. Of another object, a rotation about the z axis alone is written as yaw in
+    degrees.
     """
-    record: Record = {name: getattr(obj, name) for name in _WORDS}
+    record: Record = {name: getattr(obj, name) for name in _MORE_WORDS}
     record["3d_coords"] = _list(obj.location)
+    record["extents"] = _list(obj.extents)
     record["pixel_coords"] = _list(obj.pixel_coords)
     record["visible_pixels"] = obj.visible_pixels
     if obj.rotation is not None:
-        upright = math.hypot(*obj.rotation[1:3]) < 1e-9
+        upright = obj.extents is None and math.hypot(*obj.rotation[1:3]) < 1e-9
         record["rotation"] = (
             math.degrees(yaw_from_quat(obj.rotation))
             if upright
@@ -74,6 +78,7 @@ def scene_to_record(scene: Scene) -> Record:
         "objects": [object_to_record(obj) for obj in scene.objects],
         "camera": asdict(scene.camera) if scene.camera else None,
         "lights": [asdict(light) for light in scene.lights],
+        "backdrop": scene.backdrop,
         "seed": list(scene.seed),
         "generator": scene.generator,
         "engine": scene.engine,
@@ -107,6 +112,7 @@ def scene_from_record(record: Record, where: str) -> Scene:
             image_filename=filename,
             camera=Camera(**record["camera"]) if record.get("camera") else None,
             lights=tuple(Light(**light) for light in record.get("lights", ())),
+            backdrop=str(record.get("backdrop", "")),
             seed=tuple(record.get("seed", ())),
             generator=str(record.get("generator", "")),
             engine=str(record.get("engine", "")),
@@ -120,7 +126,7 @@ def _object_from_record(record: Record, where: str) -> SceneObject:
         raise LabelError(f"{where}: an object must be a JSON object")
     if "3d_coords" not in record:
         raise LabelError(f"{where}: '3d_coords' is missing")
-    words = {name: record.get(name) for name in _WORDS}
+    words = {name: record.get(name) for name in _MORE_WORDS}
     for name, word in words.items():
         if word is not None and not isinstance(word, str):
             raise LabelError(f"{where}: '{name}' must be text, it is {word!r}")
@@ -128,6 +134,7 @@ def _object_from_record(record: Record, where: str) -> SceneObject:
         return SceneObject(
             location=finite_tuple(record["3d_coords"], 3, "3d_coords"),  # type: ignore[arg-type]
             rotation=_rotation(record),  # type: ignore[arg-type]
+            extents=record.get("extents"),
             pixel_coords=record.get("pixel_coords"),
             visible_pixels=record.get("visible_pixels"),
             **words,

@@ -24,6 +24,7 @@ import numpy as np
 
 from igllm_pipelines.scene.rotations import (
     COMPONENTS,
+    canonical_turn,
     from_representation,
     quat_from_yaw,
     to_representation,
@@ -65,6 +66,8 @@ class ProgramSyntax:
             one angle in radians, ``radians(degrees mod 90 - 45)``, for cubes only,
             because a cube looks the same after a quarter turn and the other shapes
             after any.
+        symmetries: order of the symmetry about the z axis by shape, see
+            `rotations.canonical_turn`; ``yaw`` has its own rule.
     """
 
     attributes: tuple[str, ...]
@@ -72,6 +75,7 @@ class ProgramSyntax:
     synonyms: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     number_format: str = "+.3f"
     rotation_rep: str = "yaw"
+    symmetries: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = {*WORD_ATTRIBUTES, "loc", "x", "y", "rotation"}
@@ -137,7 +141,9 @@ def _read_rotation(obj: SceneObject, syntax: ProgramSyntax) -> Value | None:
     if obj.rotation is None:
         return None
     if syntax.rotation_rep != "yaw":
-        return tuple(to_representation(obj.rotation, syntax.rotation_rep).tolist())
+        symmetry = syntax.symmetries.get(obj.shape or "", 1)
+        turn = canonical_turn(obj.rotation, symmetry)
+        return tuple(to_representation(turn, syntax.rotation_rep).tolist())
     if obj.shape not in (None, "cube"):
         return None
     quarter = np.pi / 2

@@ -213,6 +213,37 @@ def yaw_from_quat(quat: ArrayLike) -> Array:
     return np.arctan2(m[..., 1, 0], m[..., 0, 0])
 
 
+def canonical_turn(quat: ArrayLike, symmetry: int) -> Array:
+    """Of all rotations that look the same, the one nearest to none.
+
+    An object that looks the same after a turn by ``2 pi / symmetry`` about its own z
+    axis has as many rotations ``(..., 4)`` for one picture.
+
+    Args:
+        quat: the rotation.
+        symmetry: order of the symmetry, 1 for none, 0 for any angle.
+
+    Raises:
+        ValueError: `symmetry` is negative.
+
+    >>> turned = quat_from_yaw(np.radians(100))
+    >>> np.degrees(yaw_from_quat(canonical_turn(turned, 4))).round(6).item()
+    10.0
+    """
+    if symmetry < 0:
+        raise ValueError(f"symmetry must not be negative, it is {symmetry}")
+    q = normalize_quat(quat)
+    # the product with a turn by a has w cos(a/2) - z sin(a/2): largest at this angle
+    angle = -2 * np.arctan2(q[..., 3], q[..., 0])
+    if symmetry:
+        step = 2 * np.pi / symmetry
+        angle = np.round(angle / step) * step
+    c, s = np.cos(angle / 2), np.sin(angle / 2)
+    w, x, y, z = np.moveaxis(q, -1, 0)
+    turned = [w * c - z * s, x * c + y * s, y * c - x * s, z * c + w * s]
+    return normalize_quat(np.stack(turned, axis=-1))
+
+
 def geodesic_angle_rad(a: ArrayLike, b: ArrayLike) -> Array:
     """Angle in [0, pi] of the rotation that leads from `a` to `b`.
 

@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 Vector3 = tuple[float, float, float]
 Quaternion = tuple[float, float, float, float]
 Matrix4 = tuple[tuple[float, float, float, float], ...]
+BACKDROPS = ("sweep", "floor", "white")
 
 
 def finite_tuple(values: ArrayLike, length: int, name: str) -> tuple[float, ...]:
@@ -49,7 +50,12 @@ class SceneObject:
         location: centre of the object in world metres (2D: in image sides).
         rotation: unit quaternion (w, x, y, z) that turns the object frame into the
             world frame.
-        size, color, material, shape: words of the domain's vocabulary.
+        size, color, material, shape: words of the domain's vocabulary. The shape of an
+            asset is its id, ``chair_0007``.
+        texture: ``<family>_<nnnn>``: which texture family, and the number that its
+            colours and grain are drawn from.
+        extents: size in metres of the bounding box along the object's own axes; known
+            of assets, whose `size` is None.
         pixel_coords: projected centre (u, v) in pixels and depth in metres.
         visible_pixels: number of pixels of the image in which the object is seen.
     """
@@ -60,14 +66,18 @@ class SceneObject:
     color: str | None = None
     material: str | None = None
     shape: str | None = None
+    texture: str | None = None
+    extents: Vector3 | None = None
     pixel_coords: Vector3 | None = None
     visible_pixels: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("location", "pixel_coords"):
+        for name in ("location", "extents", "pixel_coords"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, finite_tuple(value, 3, name))
+        if self.extents is not None and min(self.extents) <= 0:
+            raise ValueError(f"extents must be positive, they are {self.extents}")
         if self.rotation is not None:
             quat = normalize_quat(finite_tuple(self.rotation, 4, "rotation"))
             object.__setattr__(self, "rotation", tuple(float(v) for v in quat))
@@ -216,6 +226,9 @@ class Scene:
         objects: in any order; programs list them from left to right.
         image_filename: name of the image inside its shard, empty for a prediction.
         camera, lights: None and empty where they are not known.
+        backdrop: what stands behind the objects, of `BACKDROPS`; empty where it is not
+            known. ``sweep`` is CLEVR's grey sheet, curved up at the back; ``floor`` an
+            endless grey plane under a bright sky; ``white`` is nothing but white.
         seed: entropy that the scene was drawn from, see `igllm_pipelines.domains`.
         generator: name and version of the code that drew it, ``clevr-1``.
         engine: what rendered it, ``bpy 5.0.1``.
@@ -225,6 +238,7 @@ class Scene:
     image_filename: str = ""
     camera: Camera | None = None
     lights: tuple[Light, ...] = ()
+    backdrop: str = ""
     seed: tuple[int, ...] = ()
     generator: str = ""
     engine: str = ""
@@ -233,6 +247,8 @@ class Scene:
         object.__setattr__(self, "objects", tuple(self.objects))
         object.__setattr__(self, "lights", tuple(self.lights))
         object.__setattr__(self, "seed", tuple(int(s) for s in self.seed))
+        if self.backdrop and self.backdrop not in BACKDROPS:
+            raise ValueError(f"backdrop must be of {BACKDROPS}, not {self.backdrop!r}")
 
     def left_to_right(self) -> "Scene":
         """The scene with its objects sorted by ``pixel_coords[0]``.
