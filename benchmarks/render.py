@@ -65,14 +65,14 @@ def benchmark(job: RenderJob) -> dict[str, Any]:
     rows: list[Measures] = []
     begin = time.perf_counter()
     arguments = (job.fingerprint, job.filenames, job.scenes_per_shard)
-    worker = (MeasuredWorker, (job.rendering, job.engine))
+    worker = (MeasuredWorker, (job.rendering, job.engine, job.source))
     with (
         tempfile.TemporaryDirectory() as folder,
         RawWriter(Path(folder) / "raw", *arguments) as writer,
         RenderPool(job.rendering, *worker) as pool,
     ):
         tasks = [
-            Task(f"{split} {index}", "measured", (job.source, job.seed, split, index))
+            Task(f"{split} {index}", "measured", (job.seed, split, index))
             for split, index in writer.missing()
         ]
         for _, (scene, measures) in pool.map(tasks):

@@ -2,11 +2,13 @@
 
 import pytest
 
+from igllm_pipelines.domains.clevr import ClevrConfig
 from igllm_pipelines.render.config import RenderingConfig
 from igllm_pipelines.render.pool import RenderPool
 from tests.render.workers import Probe, Unruly
 
 FAST = RenderingConfig(workers=2, samples=1, scenes_per_shard=4)
+SHAPES = ClevrConfig()
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +22,7 @@ def blender(ray_session):
     """Calls a method of a `Probe` in a worker of its own."""
     import ray
 
-    probe = ray.remote(num_cpus=0)(Probe).remote(FAST, "test")
+    probe = ray.remote(num_cpus=0)(Probe).remote(FAST, "test", SHAPES)
 
     def call(method, *arguments):
         return ray.get(getattr(probe, method).remote(*arguments))

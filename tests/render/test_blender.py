@@ -11,7 +11,7 @@ from igllm_pipelines.domains.clevr import ClevrConfig
 from igllm_pipelines.render.materials import RGB
 from igllm_pipelines.scene.rotations import matrix_from_quat, quat_from_yaw
 from igllm_pipelines.scene.scene import Scene, SceneObject
-from tests.render.conftest import FAST
+from tests.render.conftest import FAST, SHAPES
 from tests.render.workers import Probe
 
 pytestmark = pytest.mark.blender
@@ -148,7 +148,7 @@ def test_same_scene_in_two_processes_within_two_of_255(blender):
 
     for index in range(3):
         blender("picture", drawn(index))
-    other = ray.remote(num_cpus=0)(Probe).remote(FAST, "test")
+    other = ray.remote(num_cpus=0)(Probe).remote(FAST, "test", SHAPES)
     a = blender("picture", drawn(5)).astype(int)
     b = ray.get(other.picture.remote(drawn(5))).astype(int)
     ray.kill(other)

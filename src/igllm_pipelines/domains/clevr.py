@@ -112,6 +112,7 @@ class ClevrConfig:
     # no fields: they name the code, not the choice of scenes
     generator = GENERATOR
     picture = "blender"
+    assets = None
 
     def __post_init__(self) -> None:
         for name in ("lens_mm", "sensor_width_mm"):  # 42 and 42.0 are the same

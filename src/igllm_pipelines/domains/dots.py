@@ -43,6 +43,7 @@ class DotsConfig:
     # no fields: they name the code, not the choice of scenes
     generator = GENERATOR
     picture = "dot"
+    assets = None
     min_visible_pixels = 0.0
 
     def __post_init__(self) -> None:

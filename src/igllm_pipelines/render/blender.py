@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from igllm_pipelines.assets import AssetsConfig
 from igllm_pipelines.render.assets import RADIUS_M, build_meshes
 from igllm_pipelines.render.config import RenderingConfig
 from igllm_pipelines.render.materials import build_material
@@ -62,9 +63,10 @@ class BlenderRenderer:
 
     Args:
         config: samples and denoising; what concerns the pool is not used here.
+        assets: which the scenes show besides CLEVR's shapes, None for no others.
     """
 
-    def __init__(self, config: RenderingConfig) -> None:
+    def __init__(self, config: RenderingConfig, assets: AssetsConfig | None) -> None:
         self.bpy = import_bpy()
         self.bpy.ops.wm.read_factory_settings(use_empty=True)
         self._scene = self.bpy.context.scene

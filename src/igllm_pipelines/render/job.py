@@ -110,14 +110,10 @@ class RenderJob:
 
     def _blend(self, missing: Sequence[tuple[str, int]]) -> Generator[RenderedScene]:
         tasks = (
-            Task(
-                f"scene {index} of {split}",
-                "make",
-                (self.source, self.seed, split, index),
-            )
+            Task(f"scene {index} of {split}", "make", (self.seed, split, index))
             for split, index in missing
         )
-        for _, scene in _in_pool(self.rendering, self.engine, tasks):
+        for _, scene in _in_pool(self.rendering, self.engine, self.source, tasks):
             yield scene
 
     def _draw_dots(
@@ -153,14 +149,19 @@ def render_pictures(
         Task(scene.image_filename or f"scene {index}", "picture", (scene,))
         for index, scene in enumerate(scenes)
     ]
-    pictures = {id(task): made for task, made in _in_pool(rendering, engine, tasks)}
+    pictures = {
+        id(task): made for task, made in _in_pool(rendering, engine, source, tasks)
+    }
     return [pictures[id(task)] for task in tasks]
 
 
 def _in_pool(
-    rendering: RenderingConfig, engine: str, tasks: Iterable[Task]
+    rendering: RenderingConfig,
+    engine: str,
+    source: SceneSource,
+    tasks: Iterable[Task],
 ) -> Iterator[tuple[Task, Any]]:
-    with RenderPool(rendering, BlenderWorker, (rendering, engine)) as pool:
+    with RenderPool(rendering, BlenderWorker, (rendering, engine, source)) as pool:
         yield from pool.map(tasks)
 
 

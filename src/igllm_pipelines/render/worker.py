@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from igllm_pipelines.assets import AssetsConfig
 from igllm_pipelines.render.config import RenderingConfig
 from igllm_pipelines.scene.labels import scene_to_record
-from igllm_pipelines.scene.scene import Scene
+from igllm_pipelines.scene.scene import Scene, SceneObject
 
 if TYPE_CHECKING:
     from igllm_pipelines.render.blender import BlenderRenderer
@@ -27,12 +28,16 @@ class SceneSource(Protocol):
     picture: str
     num_scenes: Mapping[str, int]
     min_visible_pixels: float
+    assets: AssetsConfig | None
 
     def draw(self, seed: int, split: str, index: int, attempt: int) -> Scene:
         """The scene of this index; another one for each attempt."""
 
     def filename(self, split: str, index: int) -> str:
         """Name of its image."""
+
+    def finish(self, obj: SceneObject) -> SceneObject:
+        """The object with what a picture needs and the programs do not say."""
 
 
 @dataclass(frozen=True)
@@ -56,32 +61,35 @@ def encode(
 
 
 class BlenderWorker:
-    """Owns the Blender of this process; Blender starts with the first scene."""
+    """Owns the Blender of this process; Blender starts with the first scene.
 
-    def __init__(self, config: RenderingConfig, engine: str) -> None:
+    Args:
+        config: samples and denoising.
+        engine: name and version that the labels give.
+        source: what scenes are drawn from, and which assets they show.
+    """
+
+    def __init__(
+        self, config: RenderingConfig, engine: str, source: SceneSource
+    ) -> None:
         from igllm_pipelines.render.blender import BlenderRenderer, silence_stdout
 
         silence_stdout()
         self._engine = engine
-        self._start = lambda: BlenderRenderer(config)
+        self._source = source
+        self._start = lambda: BlenderRenderer(config, source.assets)
         self._renderer: BlenderRenderer | None = None
 
-    def make(
-        self,
-        source: SceneSource,
-        seed: int,
-        split: str,
-        index: int,
-    ) -> RenderedScene:
+    def make(self, seed: int, split: str, index: int) -> RenderedScene:
         """Draws scenes until all objects of one are visible, and renders that.
 
         Raises:
             ValueError: no attempt showed all objects.
         """
         for attempt in range(MAX_ATTEMPTS):
-            scene = source.draw(seed, split, index, attempt)
+            scene = self._source.draw(seed, split, index, attempt)
             seen = self._blender().visible_pixels(scene)
-            if min(seen, default=0) >= source.min_visible_pixels:
+            if min(seen, default=0) >= self._source.min_visible_pixels:
                 break
         else:
             raise ValueError(
