@@ -21,12 +21,13 @@ DEFAULT = ("2d", "clevr")
 # the tower of these domains is warmed up, frozen, and its features are cached
 FROZEN_TOWER = ("clevr",)
 _OF_DOMAIN = ("scenes", "rendering", "tower", "warm_up", "model", "training")
+_SHARED = ("seed", "ray", "inference", "reporting")
 
 
 def _parameters(domain: str) -> dict[str, str]:
     """Parameters that every piece finds under its own short name."""
     own = {f"params:{name}": f"params:{name}.{domain}" for name in _OF_DOMAIN}
-    shared = {f"params:{n}": f"params:{n}" for n in ("seed", "inference", "reporting")}
+    shared = {f"params:{name}": f"params:{name}" for name in _SHARED}
     return {**own, **shared, "params:domain": f"params:domains.{domain}"}
 
 

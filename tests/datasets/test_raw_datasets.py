@@ -29,6 +29,7 @@ def test_rendering_pipeline_plans_and_the_dataset_renders(tmp_path):
             "params:domain": MemoryDataset("2d"),
             "params:scenes": MemoryDataset({"num_scenes": {"train": 6, "random": 2}}),
             "params:rendering": MemoryDataset({"scenes_per_shard": 4}),
+            "params:ray": MemoryDataset({"address": None}),
             "params:seed": MemoryDataset(7),
             "raw": RawDataset(filepath=str(tmp_path / "2d")),
         }
@@ -43,7 +44,7 @@ def test_rendering_pipeline_plans_and_the_dataset_renders(tmp_path):
 def test_unknown_parameter_is_named(where):
     parameters = {"scenes": {}, "rendering": {}, where: {"sampels": 8}}
     with pytest.raises(ValueError, match=rf"{where}.*sampels"):
-        plan_rendering("clevr", **parameters, seed=7)
+        plan_rendering("clevr", **parameters, ray={}, seed=7)
 
 
 def test_half_made_raw_folder_does_not_exist(tmp_path):

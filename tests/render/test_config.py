@@ -12,6 +12,16 @@ def test_default_takes_every_core():
     assert rendering_config({"workers": 3}).num_workers == 3
 
 
+def test_ray_is_configured_beside_the_domains():
+    config = rendering_config({"samples": 4}, {"address": "10.0.0.5:6379"})
+    assert config.ray_address == "10.0.0.5:6379"
+    assert rendering_config({}, {"address": None}).ray_address is None
+    with pytest.raises(ValueError, match="ray_adress"):
+        rendering_config({}, {"adress": None})
+    with pytest.raises(ValueError, match="multiple values"):
+        rendering_config({"ray_address": None}, {"address": None})
+
+
 @pytest.mark.parametrize(
     "bad",
     [

@@ -41,16 +41,16 @@ class CountingJob:
     def __getattr__(self, name):
         return getattr(self._job, name)
 
-    def run(self, missing):
-        self.asked = len(missing)
-        return self._job.run(missing)
+    def run(self, missing, count):
+        self.asked = count
+        return self._job.run(missing, count)
 
 
 class SlowJob(CountingJob):
     """A job that gives its scenes out slowly, so that it can be killed in between."""
 
-    def run(self, missing):
-        for scene in self._job.run(missing):
+    def run(self, missing, count):
+        for scene in self._job.run(missing, count):
             yield scene
             time.sleep(0.3)
 
@@ -125,9 +125,9 @@ def test_finished_job_starts_no_blender(unbroken, monkeypatch):
 @pytest.mark.blender
 def test_killed_worker_changes_nothing(unbroken, tmp_path, caplog):
     class Killer(CountingJob):
-        def run(self, missing):
-            for count, scene in enumerate(self._job.run(missing)):
-                if count == 2:
+        def run(self, missing, count):
+            for number, scene in enumerate(self._job.run(missing, count)):
+                if number == 2:
                     renderers(os.getpid())[0].kill()
                 yield scene
 

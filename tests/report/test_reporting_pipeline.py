@@ -20,7 +20,7 @@ SCENES = {"num_scenes": {"train": 8, "val_ID": 3, "random": 5}}
 @pytest.fixture
 def raw(tmp_path: Path) -> Any:
     dataset = RawDataset(filepath=str(tmp_path / "raw"))
-    dataset.save(plan_rendering("2d", SCENES, {}, 7))
+    dataset.save(plan_rendering("2d", SCENES, {}, {}, 7))
     return dataset.load()
 
 
@@ -29,6 +29,7 @@ def catalog_of(raw: Any, **datasets: Any) -> DataCatalog:
         "params:domain": "2d",
         "params:scenes": SCENES,
         "params:rendering": {},
+        "params:ray": {"address": None},
         "params:reporting": {"samples_per_split": 1},
         **datasets,
     }

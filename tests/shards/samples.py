@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,21 +37,19 @@ def sample(split: str, index: int, value: int | None = None) -> Sample:
 class Job:
     """Gives its samples in reverse order and can break off."""
 
-    counts: dict[str, int]
+    num_scenes: dict[str, int]
     fingerprint: dict[str, object] = field(default_factory=lambda: {"seed": 0})
     scenes_per_shard: int = 3
     stop_after: int | None = None
     made: list[tuple[str, int]] = field(default_factory=list)
     info: dict[str, object] = field(default_factory=lambda: {"generator": "test"})
 
-    @property
-    def filenames(self) -> dict[str, list[str]]:
-        return {
-            split: [f"{split}_{index:03d}.png" for index in range(count)]
-            for split, count in self.counts.items()
-        }
+    def filename(self, split: str, index: int) -> str:
+        return f"{split}_{index:03d}.png"
 
-    def run(self, missing: Sequence[tuple[str, int]]):
+    def run(self, missing: Iterable[tuple[str, int]], count: int):
+        missing = list(missing)
+        assert len(missing) == count
         for split, index in reversed(missing):
             if len(self.made) == self.stop_after:
                 raise KeyboardInterrupt

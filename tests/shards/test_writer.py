@@ -123,27 +123,19 @@ def test_folder_of_other_origin_is_not_emptied(tmp_path):
 
 def test_second_writer_is_refused(tmp_path):
     job = Job(COUNTS)
-    arguments = (tmp_path, job.fingerprint, job.filenames, job.scenes_per_shard)
-    with RawWriter(*arguments) as writer:
-        writer.add("train", 0, *sample_parts("train", 0))
+    with RawWriter(tmp_path, job) as writer:
+        writer.add(sample("train", 0))
         with pytest.raises(ShardError, match="another process"):
             write_raw(tmp_path, job)
     write_raw(tmp_path, job)
 
 
 def test_finish_with_missing_scenes_is_an_error(tmp_path):
-    job = Job(COUNTS)
-    arguments = (tmp_path, job.fingerprint, job.filenames, job.scenes_per_shard)
     missing = pytest.raises(ShardError, match="9 scenes are missing")
-    with RawWriter(*arguments) as writer, missing:
-        writer.finish({})
+    with RawWriter(tmp_path, Job(COUNTS)) as writer, missing:
+        writer.finish()
 
 
 def test_split_without_scenes(tmp_path):
     write_raw(tmp_path, Job({"train": 2, "val_ID": 0}))
     assert RawData(tmp_path).scenes("val_ID") == []
-
-
-def sample_parts(split, index):
-    made = sample(split, index)
-    return made.record, made.png

@@ -44,13 +44,21 @@ class RenderingConfig:
         return self.workers or len(os.sched_getaffinity(0))
 
 
-def rendering_config(parameters: Mapping[str, Any]) -> RenderingConfig:
+def rendering_config(
+    parameters: Mapping[str, Any], ray: Mapping[str, Any] | None = None
+) -> RenderingConfig:
     """The configuration, checked.
+
+    Args:
+        parameters: ``rendering.<domain>``.
+        ray: the parameters of the same name, ``{"address": "10.0.0.5:6379"}``; none
+            start Ray on this machine.
 
     Raises:
         ValueError: a key is unknown or a value out of range.
     """
+    cluster = {f"ray_{name}": value for name, value in (ray or {}).items()}
     try:
-        return RenderingConfig(**parameters)
+        return RenderingConfig(**parameters, **cluster)
     except TypeError as error:
-        raise ValueError(f"rendering: {error}") from error
+        raise ValueError(f"rendering, ray: {error}") from error

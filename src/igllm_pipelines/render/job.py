@@ -1,6 +1,6 @@
 """Rendering jobs: all scenes of a domain, or some scenes that are given."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from importlib.metadata import version
@@ -46,12 +46,13 @@ class RenderJob:
         return f"{package} {version(package)}"
 
     @property
-    def filenames(self) -> dict[str, list[str]]:
-        """Image names of each split, in order."""
-        return {
-            split: [self.source.filename(split, index) for index in range(count)]
-            for split, count in self.source.num_scenes.items()
-        }
+    def num_scenes(self) -> Mapping[str, int]:
+        """Number of scenes of each split."""
+        return self.source.num_scenes
+
+    def filename(self, split: str, index: int) -> str:
+        """Image name of a scene."""
+        return self.source.filename(split, index)
 
     @property
     def scenes_per_shard(self) -> int:
@@ -83,16 +84,18 @@ class RenderJob:
             "seed": self.seed,
         }
 
-    def run(self, missing: Sequence[tuple[str, int]]) -> Generator[RenderedScene]:
-        """Renders the scenes `missing`, given by split and index, in any order.
+    def run(
+        self, missing: Iterable[tuple[str, int]], count: int
+    ) -> Generator[RenderedScene]:
+        """Renders the `count` scenes that `missing` gives one by one, in any order.
 
         Raises:
             RenderError: a scene cannot be rendered.
             BlenderUnavailableError: Blender cannot start.
         """
-        if not missing:
+        if not count:
             return
-        total = sum(self.source.num_scenes.values())
+        total = sum(self.num_scenes.values())
         make = self._draw_dots if self.source.picture == "dot" else self._blend
         with (
             closing(make(missing)) as scenes,
@@ -100,7 +103,7 @@ class RenderJob:
                 scenes,
                 desc=f"render {self.source.generator}",
                 total=total,
-                initial=total - len(missing),
+                initial=total - count,
                 unit=" images",
                 mininterval=0.5,
                 smoothing=0.05,
@@ -108,7 +111,7 @@ class RenderJob:
         ):
             yield from bar
 
-    def _blend(self, missing: Sequence[tuple[str, int]]) -> Generator[RenderedScene]:
+    def _blend(self, missing: Iterable[tuple[str, int]]) -> Generator[RenderedScene]:
         tasks = (
             Task(f"scene {index} of {split}", "make", (self.seed, split, index))
             for split, index in missing
@@ -117,7 +120,7 @@ class RenderJob:
             yield scene
 
     def _draw_dots(
-        self, missing: Sequence[tuple[str, int]]
+        self, missing: Iterable[tuple[str, int]]
     ) -> Generator[RenderedScene]:
         # in this process: a dot takes less time than a message to a worker
         engine = self.engine

@@ -7,11 +7,16 @@ if TYPE_CHECKING:
 
 
 def plan_rendering(
-    domain: str, scenes: dict[str, Any], rendering: dict[str, Any], seed: int
+    domain: str,
+    scenes: dict[str, Any],
+    rendering: dict[str, Any],
+    ray: dict[str, Any],
+    seed: int,
 ) -> "RenderJob":
     """A job of all scenes of the domain; saving it renders what is not there yet."""
     from igllm_pipelines.domains.sources import scene_config
     from igllm_pipelines.render.config import rendering_config
     from igllm_pipelines.render.job import RenderJob
 
-    return RenderJob(scene_config(domain, scenes), rendering_config(rendering), seed)
+    source = scene_config(domain, scenes)
+    return RenderJob(source, rendering_config(rendering, ray), seed)

@@ -6,12 +6,13 @@ from igllm_pipelines.pipelines.rendering.nodes import plan_rendering
 
 
 def create_pipeline() -> Pipeline:
-    """``params:domain scenes rendering seed -> raw``."""
+    """``params:domain scenes rendering ray seed -> raw``."""
+    names = ("domain", "scenes", "rendering", "ray", "seed")
     return Pipeline(
         [
             Node(
                 plan_rendering,
-                ["params:domain", "params:scenes", "params:rendering", "params:seed"],
+                [f"params:{name}" for name in names],
                 "raw",
                 name="render",
             )

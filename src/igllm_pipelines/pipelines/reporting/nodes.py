@@ -36,6 +36,7 @@ def make_report(
     domain: str,
     scenes: dict[str, Any],
     rendering: dict[str, Any],
+    ray: dict[str, Any],
     reporting: dict[str, Any],
     raw: Any,
     metrics: dict[str, Any],
@@ -56,7 +57,7 @@ def make_report(
         _of("predictions", of_encodings),
     )
     render = partial(
-        render_pictures, source=config, rendering=rendering_config(rendering)
+        render_pictures, source=config, rendering=rendering_config(rendering, ray)
     )
     samples = ReportingConfig(**reporting).samples_per_split
     return build.make_report(results, raw, render, samples)
