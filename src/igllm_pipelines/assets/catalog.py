@@ -1,8 +1,9 @@
 """The catalog: which assets there are, how large they are, which are held out."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from math import ceil
 
 Vector3 = tuple[float, float, float]
 Matrix4 = tuple[tuple[float, float, float, float], ...]
@@ -124,6 +125,24 @@ class Catalog:
     def held_out(self) -> tuple[Asset, ...]:
         """What training never sees."""
         return tuple(asset for asset in self.assets if asset.held_out)
+
+
+def hold_out(assets: Sequence[Asset], share: float) -> list[Asset]:
+    """Marks the last `share` of one category's assets, by id, rounded up.
+
+    Raises:
+        AssetError: none is left to train on.
+    """
+    ordered = sorted(assets, key=lambda asset: asset.id)
+    # 0.1 * 30 is a little more than 3
+    first = len(ordered) - ceil(share * len(ordered) - 1e-9)
+    if not first:
+        category = ordered[0].category
+        raise AssetError(
+            f"assets.held_out = {share} of {len(ordered)} leaves no {category} for "
+            "training: set it to 0, or take more assets"
+        )
+    return [replace(a, held_out=i >= first) for i, a in enumerate(ordered)]
 
 
 @lru_cache(maxsize=8)
