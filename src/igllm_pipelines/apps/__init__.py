@@ -1,0 +1,1 @@
+"""What people start by hand: the command line ``igllm``."""

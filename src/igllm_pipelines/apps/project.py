@@ -1,0 +1,127 @@
+"""The Kedro project that a command runs in: its parameters and its data folders."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from kedro.config import OmegaConfigLoader
+
+    from igllm_pipelines.domains.sources import SceneConfig
+    from igllm_pipelines.render.config import RenderingConfig
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def project_options(command: Command) -> Command:
+    """Adds ``--env`` and ``--params``, as ``kedro run`` has them."""
+    params = click.option(
+        "--params",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Overrides a parameter, as in --params scenes.clevr.max_objects=4; "
+        "may be given several times.",
+    )
+    env = click.option(
+        "--env", metavar="ENV", help="Configuration environment, a folder in conf/."
+    )
+    return env(params(command))
+
+
+@dataclass(frozen=True)
+class Project:
+    """The project around the current folder.
+
+    Attributes:
+        root: its folder.
+        env: configuration environment, None for the default one.
+        params: overrides of parameters, ``scenes.clevr.max_objects=4``.
+    """
+
+    root: Path
+    env: str | None
+    params: tuple[str, ...]
+
+    @classmethod
+    def here(cls, env: str | None, params: tuple[str, ...]) -> "Project":
+        """The project of the current folder or of one above it.
+
+        Raises:
+            ClickException: there is none.
+        """
+        from kedro.utils import find_kedro_project
+
+        root = find_kedro_project(Path.cwd())
+        if root is None:
+            raise click.ClickException(
+                f"{Path.cwd()} lies in no project: go to the folder with "
+                "pyproject.toml and conf/"
+            )
+        return cls(root, env, params)
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """All parameters."""
+        return self._read("parameters")
+
+    def raw_folder(self, domain: str) -> Path:
+        """Where the images and labels of a domain lie, as the catalog says."""
+        entry = self._read("catalog")["{domain}.raw"]
+        return self.root / entry["filepath"].format(domain=domain)
+
+    def scenes(self, domain: str) -> "SceneConfig":
+        """What the scenes of a domain come from, checked."""
+        from igllm_pipelines.domains.sources import scene_config
+
+        with explained():
+            return scene_config(domain, self._of_domain("scenes", domain))
+
+    def rendering(self, domain: str) -> "RenderingConfig":
+        """How the scenes of a domain are rendered, checked."""
+        from igllm_pipelines.render.config import rendering_config
+
+        with explained():
+            return rendering_config(
+                self._of_domain("rendering", domain), self.parameters.get("ray")
+            )
+
+    def _of_domain(self, group: str, domain: str) -> Mapping[str, Any]:
+        return self.parameters.get(group, {}).get(domain) or {}
+
+    def _read(self, kind: str) -> Mapping[str, Any]:
+        from kedro.config import MissingConfigException
+
+        try:
+            return self._loader[kind]
+        except (MissingConfigException, ValueError) as error:
+            raise click.ClickException(f"{self.root / 'conf'}: {error}") from error
+
+    @cached_property
+    def _loader(self) -> "OmegaConfigLoader":
+        from kedro.config import OmegaConfigLoader
+        from omegaconf import OmegaConf
+
+        from igllm_pipelines.settings import CONFIG_LOADER_ARGS
+
+        with explained("--params: "):
+            overrides = OmegaConf.to_container(OmegaConf.from_dotlist([*self.params]))
+        return OmegaConfigLoader(
+            conf_source=str(self.root / "conf"),
+            env=self.env,
+            runtime_params=overrides,
+            **CONFIG_LOADER_ARGS,
+        )
+
+
+@contextmanager
+def explained(prefix: str = "") -> Iterator[None]:
+    """Turns the ValueError of a configuration into a message without a traceback."""
+    try:
+        yield
+    except ValueError as error:
+        raise click.ClickException(f"{prefix}{error}") from error
