@@ -9,13 +9,12 @@ import pytest
 
 from igllm_pipelines.domains import CLEVR_WORDS
 from igllm_pipelines.domains.clevr import (
-    CAMERA_LOCATION,
     CONDITIONS,
     DIRECTIONS,
-    LAMPS,
     RADIUS_M,
     ClevrConfig,
 )
+from igllm_pipelines.domains.studio import CAMERA_LOCATION, LAMPS
 from igllm_pipelines.scene.rotations import matrix_from_quat, yaw_from_quat
 
 CONFIG = ClevrConfig()

@@ -24,25 +24,15 @@ from numpy.typing import NDArray
 
 from igllm_pipelines.domains import CLEVR_WORDS
 from igllm_pipelines.domains.seeds import scene_seed
-from igllm_pipelines.scene.rotations import (
-    from_representation,
-    quat_from_matrix,
-    quat_from_yaw,
-)
-from igllm_pipelines.scene.scene import (
-    Camera,
-    Light,
-    Scene,
-    SceneObject,
-    look_at_rotation,
-)
+from igllm_pipelines.domains.studio import CAMERA_LOCATION, sample_lights
+from igllm_pipelines.scene.rotations import quat_from_yaw
+from igllm_pipelines.scene.scene import Camera, Scene, SceneObject
 
 Array = NDArray[np.float64]
 
 GENERATOR = "clevr-1"
 RADIUS_M: Mapping[str, float] = {"large": 0.7, "small": 0.35}
 GROUND_HALF_M = 3.0  # objects stand at x, y in [-3, 3]
-CAMERA_LOCATION = (7.481132, -6.50764, 5.343665)
 # unit vectors on the floor, of the camera before its jitter
 DIRECTIONS: Mapping[str, tuple[float, float]] = {
     "behind": (-0.754490315914154, 0.6563112735748291),
@@ -50,25 +40,21 @@ DIRECTIONS: Mapping[str, tuple[float, float]] = {
     "left": (-0.6563112735748291, -0.7544902563095093),
     "right": (0.6563112735748291, 0.7544902563095093),
 }
-# name: location, watts, side in metres, linear colour
-LAMPS = {
-    "Lamp_Key": (
-        (6.44671, -2.905175, 4.258398), 78.5398, 0.5, (1.0, 0.93231, 0.81666)
-    ),
-    "Lamp_Fill": (
-        (-4.671124, -4.013597, 3.011225), 23.5619, 0.5, (0.76167, 0.81772, 1.0)
-    ),
-    "Lamp_Back": ((-1.168501, 2.646024, 5.815737), 39.2699, 1.0, (1.0, 1.0, 1.0)),
-}  # fmt: skip
-SUN_ROTATION_RAD = (0.236028, 0.41688, 0.097079)  # extrinsic xyz
-SUN_ENERGY, SUN_ANGLE_RAD = 0.45, 0.19934
-
 _WARM = ("red", "green", "purple", "cyan")
 _COOL = ("gray", "blue", "brown", "yellow")
 # CoGenT: colours that a shape may have under each condition
 CONDITIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "A": {"cube": _COOL, "cylinder": _WARM, "sphere": CLEVR_WORDS["color"]},
     "B": {"cube": _WARM, "cylinder": _COOL, "sphere": CLEVR_WORDS["color"]},
+}
+
+
+# what a predicted object gets that the program does not say: the plainest of each
+PLAIN: Mapping[str, str] = {
+    "size": "small",
+    "color": "gray",
+    "material": "rubber",
+    "shape": "cube",
 }
 
 
@@ -156,6 +142,15 @@ class ClevrConfig:
         """Name of the image, as in the released data."""
         return f"CLEVR_{split}_{index:06d}.png"
 
+    def finish(self, obj: SceneObject) -> SceneObject:
+        """A predicted object with the words of `PLAIN` for those it lacks.
+
+        >>> ClevrConfig().finish(SceneObject(shape="sphere")).color
+        'gray'
+        """
+        missing = {name: word for name, word in PLAIN.items() if not getattr(obj, name)}
+        return replace(obj, **missing)  # type: ignore[arg-type]
+
 
 def sample_scene(config: ClevrConfig, split: str, seed: tuple[int, ...]) -> Scene:
     """Draws one scene; whether its objects are visible is for a renderer to say.
@@ -170,7 +165,7 @@ def sample_scene(config: ClevrConfig, split: str, seed: tuple[int, ...]) -> Scen
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     camera = _sample_camera(rng, config)
-    lights = _sample_lights(rng, config.lamp_jitter_m)
+    lights = sample_lights(rng, config.lamp_jitter_m)
     count = int(rng.integers(config.min_objects, config.max_objects + 1))
     placed = _place(rng, config, count)
     colors = CONDITIONS[config.conditions[split]]
@@ -193,22 +188,6 @@ def _sample_camera(rng: np.random.Generator, config: ClevrConfig) -> Camera:
         width_px=config.width_px,
         height_px=config.height_px,
     )
-
-
-def _sample_lights(rng: np.random.Generator, jitter_m: float) -> tuple[Light, ...]:
-    lamps = []
-    for name, (nominal, watts, side_m, color) in LAMPS.items():
-        location = np.add(nominal, rng.uniform(-jitter_m, jitter_m, 3))
-        rotation = quat_from_matrix(look_at_rotation(location, (0.0, 0.0, 0.0)))
-        place, turn = tuple(location.tolist()), tuple(rotation.tolist())
-        lamps.append(Light(name, "AREA", place, turn, watts, side_m, color))
-    return (*lamps, _sun())
-
-
-def _sun() -> Light:
-    turn = tuple(from_representation(SUN_ROTATION_RAD, "euler").tolist())
-    white = (1.0, 1.0, 1.0)
-    return Light("Sun", "SUN", (0.0, 0.0, 0.0), turn, SUN_ENERGY, SUN_ANGLE_RAD, white)
 
 
 Place = tuple[str, float, float]  # size, x, y

@@ -1,17 +1,33 @@
 """What a domain's scenes are drawn from, by the name of the domain."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from igllm_pipelines.assets import AssetsConfig
 from igllm_pipelines.domains.clevr import ClevrConfig
 from igllm_pipelines.domains.dots import DotsConfig
+from igllm_pipelines.domains.shapenet import ShapeNetConfig
+from igllm_pipelines.domains.six_dof import SixDofConfig
+from igllm_pipelines.domains.so3 import So3Config
 
-SceneConfig = ClevrConfig | DotsConfig
-CONFIGS: Mapping[str, type[SceneConfig]] = {"2d": DotsConfig, "clevr": ClevrConfig}
+SceneConfig = ClevrConfig | DotsConfig | So3Config | SixDofConfig | ShapeNetConfig
+CONFIGS: Mapping[str, type[SceneConfig]] = {
+    "2d": DotsConfig,
+    "clevr": ClevrConfig,
+    "so3": So3Config,
+    "6dof": SixDofConfig,
+    "shapenet": ShapeNetConfig,
+}
 
 
 def scene_config(domain: str, parameters: Mapping[str, Any]) -> SceneConfig:
     """The scene configuration of `domain`, checked.
+
+    Args:
+        domain: its name.
+        parameters: fields of its configuration; ``assets`` is a mapping of fields of
+            `AssetsConfig`.
 
     Raises:
         ValueError: the domain or a key of `parameters` is unknown, or a value is out
@@ -20,6 +36,19 @@ def scene_config(domain: str, parameters: Mapping[str, Any]) -> SceneConfig:
     if domain not in CONFIGS:
         raise ValueError(f"unknown domain {domain!r}, known: {', '.join(CONFIGS)}")
     try:
-        return CONFIGS[domain](**parameters)
+        return CONFIGS[domain](**_with_assets(domain, parameters))
     except TypeError as error:
         raise ValueError(f"scenes of {domain}: {error}") from error
+
+
+def _with_assets(domain: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Reads ``assets``; what is not given there stays as the domain has it."""
+    given = parameters.get("assets")
+    if given is None or isinstance(given, AssetsConfig):
+        return dict(parameters)
+    default = getattr(CONFIGS[domain], "assets", None)
+    if default is None:
+        raise ValueError(f"scenes of {domain} take no assets")
+    if not isinstance(given, Mapping):
+        raise ValueError(f"scenes of {domain}: assets must be a mapping, not {given!r}")
+    return {**parameters, "assets": replace(default, **given)}
