@@ -16,7 +16,7 @@ from igllm_pipelines.scene import (
     write_labels,
 )
 from igllm_pipelines.scene.rotations import from_representation, yaw_from_quat
-from tests.scene.strategies import clevr_scenes
+from tests.scene.strategies import asset_scenes, clevr_scenes
 
 
 def full_scene():
@@ -28,10 +28,22 @@ def full_scene():
         location=(1.25, -0.5, 0.7),
         rotation=(0.5, 0.5, -0.5, 0.5),
         color="red",
+        shape="chair_0007",
+        texture="wood_0042",
+        extents=(0.5, 0.75, 1.5),
         pixel_coords=(3.25, 4.5, 11.0),
         visible_pixels=7,
     )
-    return Scene((obj,), "a.png", camera, (light,), (7, 0, 3), "clevr-1", "bpy 5.0.1")
+    return Scene(
+        objects=(obj,),
+        image_filename="a.png",
+        camera=camera,
+        lights=(light,),
+        backdrop="floor",
+        seed=(7, 0, 3),
+        generator="clevr-1",
+        engine="bpy 5.0.1",
+    )
 
 
 def record(**changes):
@@ -46,7 +58,16 @@ def test_every_field_survives():
 
 
 @given(clevr_scenes)
-def test_round_trip(scene):
+def test_clevr_round_trip(scene):
+    assert_survives(scene)
+
+
+@given(asset_scenes)
+def test_asset_round_trip(scene):
+    assert_survives(scene)
+
+
+def assert_survives(scene):
     back = scene_from_record(json.loads(json.dumps(scene_to_record(scene))), "here")
     assert back == scene
 
@@ -55,6 +76,13 @@ def test_upright_rotation_is_written_in_degrees():
     quat = tuple(from_representation([0, 0, np.radians(30)], "aa"))
     written = scene_to_record(Scene((SceneObject(rotation=quat),), "a.png"))
     assert written["objects"][0]["rotation"] == pytest.approx(30)
+
+
+def test_rotation_of_an_asset_is_written_as_euler_angles():
+    quat = tuple(from_representation([0, 0, np.radians(30)], "aa"))
+    upright = SceneObject(rotation=quat, extents=(1, 1, 1))
+    written = scene_to_record(Scene((upright,), "a.png"))
+    assert written["objects"][0]["rotation"] == pytest.approx([0, 0, np.radians(30)])
 
 
 def test_official_yaw_is_read_as_degrees():
@@ -80,6 +108,9 @@ def test_official_euler_angles_are_read_as_extrinsic_radians():
         ({"rotation": float("inf")}, "rotation must be finite"),
         ({"rotation_quat": [0, 0, 0, 0]}, "not zero"),
         ({"shape": 3}, "'shape' must be text"),
+        ({"texture": 3}, "'texture' must be text"),
+        ({"extents": [1, 2]}, "extents must hold 3 numbers"),
+        ({"extents": [1, 2, 0]}, "extents must be positive"),
     ],
 )
 def test_bad_object_is_named(changes, reason):
@@ -104,6 +135,7 @@ def test_missing_location_is_named():
         ({"image_filename": "a", "objects": [3]}, "must be a JSON object"),
         ({"image_filename": "a", "objects": [], "camera": {"fov": 3}}, "fov"),
         ({"image_filename": "a", "objects": [], "lights": [{}]}, "missing"),
+        ({"image_filename": "a", "objects": [], "backdrop": "sea"}, "backdrop"),
     ],
 )
 def test_bad_scene_is_named(bad, reason):

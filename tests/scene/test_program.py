@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,11 +17,12 @@ from igllm_pipelines.scene import (
 )
 from igllm_pipelines.scene.rotations import (
     COMPONENTS,
+    from_representation,
     geodesic_angle_rad,
     quat_from_yaw,
     yaw_from_quat,
 )
-from tests.scene.strategies import clevr_scenes
+from tests.scene.strategies import clevr_scenes, quats, turned_about_own_z
 
 CLEVR = DOMAINS["clevr"].syntax
 DOTS = DOMAINS["2d"].syntax
@@ -50,13 +53,72 @@ def test_dot_round_trip(x, y):
     np.testing.assert_allclose(back.objects[0].location, (x, y, 0), atol=5.1e-4)
 
 
+GIMBAL = [
+    (x, sign * np.pi / 2, z) for x in (0, 1.3) for sign in (-1, 1) for z in (0, 2)
+]
+# rounding to 3 decimals moves no rotation by more
+ROUNDED_DEG = 0.2
+
+
+def through_text(obj, syntax):
+    """The object that is read from the object's program."""
+    (back,) = parse_program(write_program(Scene((obj,)), syntax), syntax).objects
+    return back
+
+
+def angle_deg(a, b):
+    return np.degrees(geodesic_angle_rad(a, b))
+
+
 @pytest.mark.parametrize("rep", COMPONENTS)
-def test_rotation_representations_round_trip(rep):
-    syntax = ProgramSyntax(("rotation",), rotation_rep=rep)
-    quat = (0.5, 0.1, -0.7, 0.3)
-    scene = Scene((SceneObject(rotation=quat),))
-    back = parse_program(write_program(scene, syntax), syntax)
-    assert geodesic_angle_rad(quat, back.objects[0].rotation) < 5e-3
+@given(quat=quats)
+def test_rotation_representations_round_trip(rep, quat):
+    obj = SceneObject(rotation=quat)
+    back = through_text(obj, ProgramSyntax(("rotation",), rotation_rep=rep))
+    assert angle_deg(obj.rotation, back.rotation) < ROUNDED_DEG
+
+
+@pytest.mark.parametrize("rep", COMPONENTS)
+@pytest.mark.parametrize("locked", ["euler", "euler_int"])
+@pytest.mark.parametrize("angles", GIMBAL)
+def test_representations_round_trip_at_gimbal_lock(rep, locked, angles):
+    obj = SceneObject(rotation=tuple(from_representation(angles, locked)))
+    back = through_text(obj, ProgramSyntax(("rotation",), rotation_rep=rep))
+    assert angle_deg(obj.rotation, back.rotation) < ROUNDED_DEG
+
+
+@pytest.mark.parametrize("rep", COMPONENTS)
+@pytest.mark.parametrize(("shape", "symmetry"), [("cube", 4), ("cylinder", 360)])
+@given(quat=quats)
+def test_symmetric_shapes_round_trip_up_to_their_symmetry(rep, shape, symmetry, quat):
+    obj = SceneObject(shape=shape, rotation=quat)
+    back = through_text(obj, replace(CLEVR, rotation_rep=rep))
+    # the turns of the true rotation that look the same; every degree of a cylinder
+    same = turned_about_own_z(obj.rotation, 2 * np.pi / symmetry * np.arange(symmetry))
+    limit = ROUNDED_DEG + (0.5 if shape == "cylinder" else 0)
+    assert angle_deg(same, back.rotation).min() < limit
+
+
+@pytest.mark.parametrize("rep", COMPONENTS)
+@pytest.mark.parametrize(("shape", "turn"), [("cube", np.pi / 2), ("cylinder", 1.234)])
+def test_rotations_that_look_the_same_have_one_program(rep, shape, turn):
+    syntax = replace(CLEVR, rotation_rep=rep)
+    quat = from_representation([0.3, -0.4, 0.2], "aa")
+    one, other = (
+        Scene((SceneObject(shape=shape, rotation=tuple(q)),))
+        for q in (quat, turned_about_own_z(quat, turn))
+    )
+    assert write_program(one, syntax) == write_program(other, syntax)
+
+
+@pytest.mark.parametrize("rep", COMPONENTS)
+def test_upright_cylinder_is_written_unturned(rep):
+    turned, straight = (
+        Scene((SceneObject(shape="cylinder", rotation=tuple(quat_from_yaw(yaw))),))
+        for yaw in (2.1, 0.0)
+    )
+    syntax = replace(CLEVR, rotation_rep=rep)
+    assert write_program(turned, syntax) == write_program(straight, syntax)
 
 
 def test_the_papers_example_of_a_line():

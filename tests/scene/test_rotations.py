@@ -6,6 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from igllm_pipelines.scene.rotations import (
     COMPONENTS,
+    canonical_turn,
     from_representation,
     geodesic_angle_rad,
     matrix_from_quat,
@@ -15,6 +16,7 @@ from igllm_pipelines.scene.rotations import (
     to_representation,
     yaw_from_quat,
 )
+from tests.scene.strategies import turned_about_own_z
 
 SCIPY = {
     "euler": lambda r: r.as_euler("xyz"),
@@ -109,6 +111,43 @@ def test_geodesic_angle_equals_scipy(rotations, quats):
 
 def test_geodesic_angle_ignores_the_sign_of_a_quaternion(quats):
     assert geodesic_angle_rad(quats, -quats).max() == 0
+
+
+@pytest.mark.parametrize("symmetry", [1, 2, 3, 4, 6])
+def test_canonical_turn_is_the_nearest_of_all_by_brute_force(quats, symmetry):
+    steps = 2 * np.pi / symmetry * np.arange(symmetry)
+    for quat in quats[:100]:
+        same = turned_about_own_z(quat, steps)
+        angles = geodesic_angle_rad(same, (1, 0, 0, 0))
+        canonical = canonical_turn(quat, symmetry)
+        assert geodesic_angle_rad(canonical, (1, 0, 0, 0)) <= angles.min() + 1e-9
+        assert geodesic_angle_rad(same, canonical).min() < 1e-6
+
+
+def test_canonical_turn_of_a_round_object_by_brute_force(quats):
+    steps = np.linspace(0, 2 * np.pi, 3601)
+    for quat in quats[:20]:
+        angles = geodesic_angle_rad(turned_about_own_z(quat, steps), (1, 0, 0, 0))
+        canonical = canonical_turn(quat, 0)
+        nearest = geodesic_angle_rad(canonical, (1, 0, 0, 0))
+        assert nearest == pytest.approx(angles.min(), abs=1e-3)
+        assert nearest <= angles.min() + 1e-9
+        # the axis of the symmetry stays where it was
+        up = matrix_from_quat(np.stack([quat, canonical]))[..., 2]
+        np.testing.assert_allclose(*up, atol=1e-12)
+
+
+@pytest.mark.parametrize("symmetry", [0, 2, 4])
+def test_canonical_turn_is_the_same_for_all_that_look_the_same(quats, symmetry):
+    turn = 2 * np.pi / symmetry if symmetry else 0.77
+    for quat in quats[:50]:
+        other = canonical_turn(turned_about_own_z(quat, turn), symmetry)
+        assert geodesic_angle_rad(canonical_turn(quat, symmetry), other) < 1e-6
+
+
+def test_canonical_turn_takes_no_negative_symmetry():
+    with pytest.raises(ValueError, match="symmetry must not be negative"):
+        canonical_turn((1, 0, 0, 0), -1)
 
 
 @given(st.floats(-np.pi + 1e-6, np.pi))

@@ -39,7 +39,8 @@ def normalize_quat(quat: ArrayLike) -> Array:
     norm = np.linalg.norm(q, axis=-1, keepdims=True)
     if not np.all(np.isfinite(norm)) or np.any(norm < 1e-12):
         raise ValueError("a rotation quaternion must be finite and not zero")
-    q = q / norm
+    # what was divided once is left alone, so that labels survive being read again
+    q = q / np.where(np.abs(norm - 1) < 1e-14, 1.0, norm)
     first = np.take_along_axis(
         q, np.argmax(np.abs(q) > 1e-12, axis=-1)[..., None], axis=-1
     )
@@ -242,6 +243,23 @@ def canonical_turn(quat: ArrayLike, symmetry: int) -> Array:
     w, x, y, z = np.moveaxis(q, -1, 0)
     turned = [w * c - z * s, x * c + y * s, y * c - x * s, z * c + w * s]
     return normalize_quat(np.stack(turned, axis=-1))
+
+
+def quat_between(a: ArrayLike, b: ArrayLike) -> Array:
+    """The rotation ``(..., 4)`` in the frame of `a` that leads to `b`: ``a^-1 b``.
+
+    >>> quat_between([0, 0, 0, 1], [0, 0, 0, 1])
+    array([1., 0., 0., 0.])
+    """
+    aw, ax, ay, az = np.moveaxis(normalize_quat(a) * (1, -1, -1, -1), -1, 0)
+    bw, bx, by, bz = np.moveaxis(normalize_quat(b), -1, 0)
+    product = [
+        aw * bw - ax * bx - ay * by - az * bz,
+        aw * bx + ax * bw + ay * bz - az * by,
+        aw * by - ax * bz + ay * bw + az * bx,
+        aw * bz + ax * by - ay * bx + az * bw,
+    ]
+    return normalize_quat(np.stack(product, axis=-1))
 
 
 def geodesic_angle_rad(a: ArrayLike, b: ArrayLike) -> Array:
