@@ -278,7 +278,7 @@ def _place(
             return objects
     raise ValueError(
         f"{count} objects do not fit on the ground and into the image: make "
-        "diagonal_m, min_dist_m, lens_mm or max_objects smaller, or ground_half_m larger"
+        "diagonal_m, min_dist_m or max_objects smaller, or ground_half_m larger"
     )
 
 

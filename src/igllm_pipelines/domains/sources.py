@@ -1,18 +1,24 @@
 """What a domain's scenes are drawn from, by the name of the domain."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
-from igllm_pipelines.assets import AssetsConfig
+from igllm_pipelines.assets import AssetsConfig, load_catalog
 from igllm_pipelines.domains.clevr import ClevrConfig
 from igllm_pipelines.domains.dots import DotsConfig
+from igllm_pipelines.domains.official import (
+    OfficialConfig,
+    OfficialDots,
+    official_source,
+)
 from igllm_pipelines.domains.shapenet import ShapeNetConfig
 from igllm_pipelines.domains.six_dof import SixDofConfig
 from igllm_pipelines.domains.so3 import So3Config
 
-SceneConfig = ClevrConfig | DotsConfig | So3Config | SixDofConfig | ShapeNetConfig
-CONFIGS: Mapping[str, type[SceneConfig]] = {
+DrawnConfig = ClevrConfig | DotsConfig | So3Config | SixDofConfig | ShapeNetConfig
+SceneConfig = DrawnConfig | OfficialConfig | OfficialDots
+CONFIGS: Mapping[str, type[DrawnConfig]] = {
     "2d": DotsConfig,
     "clevr": ClevrConfig,
     "so3": So3Config,
@@ -27,7 +33,7 @@ def scene_config(domain: str, parameters: Mapping[str, Any]) -> SceneConfig:
     Args:
         domain: its name.
         parameters: fields of its configuration; ``assets`` is a mapping of fields of
-            `AssetsConfig`.
+            `AssetsConfig`. With ``source: official``: see `official.official_source`.
 
     Raises:
         ValueError: the domain or a key of `parameters` is unknown, or a value is out
@@ -35,8 +41,15 @@ def scene_config(domain: str, parameters: Mapping[str, Any]) -> SceneConfig:
     """
     if domain not in CONFIGS:
         raise ValueError(f"unknown domain {domain!r}, known: {', '.join(CONFIGS)}")
+    given = dict(parameters)
+    source = given.pop("source", "drawn")
+    if source not in ("drawn", "official"):
+        raise ValueError(f"scenes of {domain}: source must be official, not {source!r}")
     try:
-        return CONFIGS[domain](**_with_assets(domain, parameters))
+        if source == "official":
+            drawn = {field.name for field in fields(CONFIGS[domain])}
+            return official_source(domain, given, drawn)
+        return CONFIGS[domain](**_with_assets(domain, given))
     except TypeError as error:
         raise ValueError(f"scenes of {domain}: {error}") from error
 
@@ -52,3 +65,10 @@ def _with_assets(domain: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         raise ValueError(f"scenes of {domain}: assets must be a mapping, not {given!r}")
     return {**parameters, "assets": replace(default, **given)}
+
+
+def symmetries(config: SceneConfig) -> dict[str, int]:
+    """Order of the symmetry about the z axis of each asset, by the asset's id."""
+    if config.assets is None:
+        return {}
+    return {asset.id: asset.symmetry for asset in load_catalog(config.assets).assets}
