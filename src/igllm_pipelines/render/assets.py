@@ -1,13 +1,41 @@
-"""The three CLEVR shapes as meshes of half extent 1, made with bmesh."""
+"""The three CLEVR shapes as meshes of half extent 1, and how large objects are."""
 
 import math
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
+from igllm_pipelines.scene.scene import SceneObject
+
 # a size word scales the unit mesh by this
 RADIUS_M: Mapping[str, float] = {"large": 0.7, "small": 0.35}
+SHAPES = ("cube", "sphere", "cylinder")
 _SHARP_RAD = math.radians(35)
+
+
+def is_clevr_shape(obj: SceneObject) -> bool:
+    """Whether an object is a cube, sphere or cylinder; else it is an asset."""
+    return obj.shape in SHAPES
+
+
+def scale_m(obj: SceneObject) -> float:
+    """Metres of a unit of the object's mesh; an asset's box has a diagonal of 1.
+
+    Raises:
+        ValueError: the object lacks size or extents, or `size` is no word of CLEVR.
+
+    >>> scale_m(SceneObject(shape="chair_0001", extents=(2.0, 1.0, 2.0)))
+    3.0
+    """
+    if not is_clevr_shape(obj):
+        if obj.extents is None:
+            raise ValueError(f"a {obj.shape} without extents cannot be rendered")
+        return math.hypot(*obj.extents)
+    if obj.size is None:
+        raise ValueError(f"a {obj.shape} without size cannot be rendered")
+    if obj.size not in RADIUS_M:
+        raise ValueError(f"no size {obj.size!r}, there are {', '.join(RADIUS_M)}")
+    return RADIUS_M[obj.size]
 
 
 def build_meshes(bpy: ModuleType) -> dict[str, Any]:
@@ -15,7 +43,7 @@ def build_meshes(bpy: ModuleType) -> dict[str, Any]:
     import bmesh
 
     meshes = {}
-    for name, make in (("cube", _cube), ("sphere", _sphere), ("cylinder", _cylinder)):
+    for name, make in zip(SHAPES, (_cube, _sphere, _cylinder), strict=True):
         form = bmesh.new()
         make(bmesh, form)
         bmesh.ops.recalc_face_normals(form, faces=form.faces)

@@ -1,8 +1,9 @@
 """Renders scenes with bpy: one `BlenderRenderer` lives in each worker process.
 
 Blender keeps one global scene a process and needs the process's main thread, so this
-module is imported by workers only. The studio is built once; meshes and materials are
-shared between scenes, so that memory stays flat.
+module is imported by workers only. The studio is built once; meshes and CLEVR's
+materials are shared between scenes and textures removed after theirs, so that memory
+stays flat.
 """
 
 import os
@@ -17,10 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from igllm_pipelines.assets import AssetsConfig
-from igllm_pipelines.render.assets import RADIUS_M, build_meshes
+from igllm_pipelines.render.assets import is_clevr_shape, scale_m
 from igllm_pipelines.render.config import RenderingConfig
+from igllm_pipelines.render.library import Body, Library
 from igllm_pipelines.render.materials import build_material
-from igllm_pipelines.render.studio import apply_settings, build_ground, build_world
+from igllm_pipelines.render.studio import Studio, apply_settings
+from igllm_pipelines.render.textures import build_texture
 from igllm_pipelines.render.visibility import count_visible_pixels
 from igllm_pipelines.scene.scene import Camera, Light, Scene, SceneObject
 
@@ -59,7 +62,7 @@ def import_bpy() -> ModuleType:
 
 
 class BlenderRenderer:
-    """Renders any number of CLEVR scenes in this process.
+    """Renders any number of scenes in this process.
 
     Args:
         config: samples and denoising; what concerns the pool is not used here.
@@ -71,10 +74,10 @@ class BlenderRenderer:
         self.bpy.ops.wm.read_factory_settings(use_empty=True)
         self._scene = self.bpy.context.scene
         apply_settings(self._scene, config)
-        build_world(self.bpy, self._scene)
-        build_ground(self.bpy, self._scene)
-        self._meshes = build_meshes(self.bpy)
+        self._studio = Studio(self.bpy, self._scene)
+        self._library = Library(self.bpy, assets)
         self._materials: dict[tuple[str, str], Any] = {}
+        self._textures: list[Any] = []
         self._lamps: list[Any] = []
         self._objects: list[Any] = []
         self._camera = self._add("Camera", self.bpy.data.cameras.new("Camera"))
@@ -86,14 +89,16 @@ class BlenderRenderer:
 
     def visible_pixels(self, scene: Scene) -> list[int]:
         """Number of image pixels in which each object is seen, from half-size rays."""
-        meshes = [self._meshes[str(obj.shape)] for obj in scene.objects]
-        return count_visible_pixels(scene, meshes)
+        self._clear()
+        bodies = [self._library.body(obj) for obj in scene.objects]
+        return count_visible_pixels(scene, bodies)
 
     def render(self, scene: Scene) -> NDArray[np.uint8]:
         """The picture ``(height, width, 3)``.
 
         Raises:
             ValueError: the scene has no camera, or an object lacks an attribute.
+            AssetError: an object's asset cannot be loaded.
         """
         self.place(scene)
         self.call_cycles()
@@ -112,10 +117,18 @@ class BlenderRenderer:
             raise ValueError(f"{scene.image_filename}: a scene without camera")
         self._place_camera(scene.camera)
         self._place_lights(scene.lights)
-        while self._objects:
-            self.bpy.data.objects.remove(self._objects.pop(), do_unlink=True)
+        self._studio.show(scene.backdrop or "sweep")
+        self._clear()
         for obj in scene.objects:
             self._objects.append(self._place_object(obj))
+
+    def _clear(self) -> None:
+        """Removes the objects of the last scene, and what only they needed."""
+        while self._objects:
+            self.bpy.data.objects.remove(self._objects.pop(), do_unlink=True)
+        while self._textures:
+            self.bpy.data.materials.remove(self._textures.pop())
+        self._library.trim()
 
     def _add(self, name: str, data: Any) -> Any:
         obj = self.bpy.data.objects.new(name, data)
@@ -156,22 +169,31 @@ class BlenderRenderer:
         ]
 
     def _place_object(self, described: SceneObject) -> Any:
-        for name in ("location", "size", "color", "material", "shape"):
+        for name in ("location", "shape"):
             if getattr(described, name) is None:
                 raise ValueError(f"an object without {name} cannot be rendered")
-        shape, material = str(described.shape), self._material(described)
-        if shape not in self._meshes:
-            raise ValueError(f"no shape {shape!r}, there are {', '.join(self._meshes)}")
-        obj = self._add(shape, self._meshes[shape])
+        body, scale = self._library.body(described), scale_m(described)
+        material = self._material(described, body)
+        obj = self._add(str(described.shape), body.mesh)
         obj.location = described.location
         obj.rotation_quaternion = described.rotation or (1.0, 0.0, 0.0, 0.0)
-        obj.scale = (RADIUS_M[str(described.size)],) * 3
-        obj.material_slots[0].link = "OBJECT"
-        obj.material_slots[0].material = material
+        obj.scale = (scale,) * 3
+        if material is not None:
+            for slot in obj.material_slots:
+                slot.link, slot.material = "OBJECT", material
         return obj
 
-    def _material(self, obj: SceneObject) -> Any:
-        key = (str(obj.material), str(obj.color))
+    def _material(self, obj: SceneObject, body: Body) -> Any:
+        """What covers the whole object; None for its mesh's own materials."""
+        if obj.texture is not None:
+            made = build_texture(self.bpy, obj.texture, obj.color, body.diagonal)
+            self._textures.append(made)
+            return made
+        if obj.color is None:
+            if is_clevr_shape(obj):
+                raise ValueError(f"a {obj.shape} without color cannot be rendered")
+            return None
+        key = (obj.material or "rubber", obj.color)
         if key not in self._materials:
             self._materials[key] = build_material(self.bpy, *key)
         return self._materials[key]

@@ -1,4 +1,4 @@
-"""CLEVR's two materials as Cycles node trees, in its eight colours."""
+"""CLEVR's two materials as Cycles node trees, in its eight colours; and a grey."""
 
 import math
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ RGB: Mapping[str, tuple[int, int, int]] = {
     "cyan": (41, 208, 208),
     "yellow": (255, 238, 51),
 }
+GREY = 0.5  # linear, of assets without materials
 
 
 def build_material(bpy: ModuleType, material: str, color: str) -> Any:
@@ -27,31 +28,48 @@ def build_material(bpy: ModuleType, material: str, color: str) -> Any:
     if material not in ("rubber", "metal") or color not in RGB:
         raise ValueError(f"no material {material!r} in color {color!r}")
     made = bpy.data.materials.new(f"{material} {color}")
-    if made.node_tree is None:
-        made.use_nodes = True
-    nodes = _Nodes(made.node_tree)
+    nodes = _ClevrNodes(made)
     rgba = (*(value / 255 for value in RGB[color]), 1.0)
-    surface = nodes.rubber(rgba) if material == "rubber" else nodes.metal(rgba)
-    nodes.link(surface, nodes.add("OutputMaterial").inputs["Surface"])
+    nodes.cover(nodes.rubber(rgba) if material == "rubber" else nodes.metal(rgba))
     return made
 
 
-class _Nodes:
-    """Adds nodes to an emptied tree; a shader is passed on as its output socket."""
+def build_grey(bpy: ModuleType) -> Any:
+    """A new material for what has none of its own: neutral, half rough."""
+    made = bpy.data.materials.new("grey")
+    nodes = Nodes(made)
+    grey = (GREY, GREY, GREY, 1.0)
+    shader = nodes.add("BsdfPrincipled", Base_Color=grey, Roughness=0.5)
+    nodes.cover(shader.outputs[0])
+    return made
 
-    def __init__(self, tree: Any) -> None:
-        tree.nodes.clear()
-        self._tree = tree
+
+class Nodes:
+    """Adds nodes to the emptied tree of a material; shaders are output sockets."""
+
+    def __init__(self, material: Any) -> None:
+        if material.node_tree is None:
+            material.use_nodes = True
+        self._tree = material.node_tree
+        self._tree.nodes.clear()
 
     def add(self, kind: str, **inputs: Any) -> Any:
+        """A new node; an input with spaces in its name is given with underscores."""
         node = self._tree.nodes.new(f"ShaderNode{kind}")
         for name, value in inputs.items():
             node.inputs[name.replace("_", " ")].default_value = value
         return node
 
     def link(self, output: Any, socket: Any) -> None:
+        """Connects two sockets."""
         self._tree.links.new(output, socket)
 
+    def cover(self, shader: Any) -> None:
+        """Makes `shader` the material's surface."""
+        self.link(shader, self.add("OutputMaterial").inputs["Surface"])
+
+
+class _ClevrNodes(Nodes):
     def mix(self, factor: Any, first: Any, second: Any) -> Any:
         node = self.add("MixShader")
         if isinstance(factor, float):

@@ -1,4 +1,4 @@
-"""The CLEVR studio in Blender: render settings, black world, curved backdrop."""
+"""The studio in Blender: render settings, and the three backdrops."""
 
 from itertools import pairwise
 from types import ModuleType
@@ -17,6 +17,11 @@ PROFILE = (
 DEPTH_M = 56.485
 GROUND_LOCATION = (-24.062761, -17.99667, 0.0)
 GROUND_YAW_RAD = 2.697982
+FLOOR_HALF_M = 1000.0
+# radiance, 1 is white: of the sky that the camera sees, and of what lights the objects;
+# low enough that the lamps still throw shadows
+SKY_SEEN, SKY_LIGHT = 0.9, 0.25
+WHITE_LIGHT = 0.35
 
 
 def apply_settings(scene: Any, config: RenderingConfig) -> None:
@@ -24,7 +29,8 @@ def apply_settings(scene: Any, config: RenderingConfig) -> None:
     scene.render.engine = "CYCLES"
     _apply_cycles(scene.cycles, config)
     render = scene.render
-    render.use_persistent_data = True
+    # what Cycles keeps between pictures grows with each new material; it saves 2 ms
+    render.use_persistent_data = False
     render.threads_mode, render.threads = "FIXED", 1
     render.use_compositing = render.use_sequencer = False
     render.resolution_percentage = 100
@@ -51,16 +57,29 @@ def _apply_cycles(cycles: Any, config: RenderingConfig) -> None:
     cycles.sample_clamp_indirect = 0.0
 
 
-def build_world(bpy: ModuleType, scene: Any) -> None:
-    """A world that sheds no light."""
-    world = bpy.data.worlds.new("Black")
-    if world.node_tree is None:
-        world.use_nodes = True
-    world.node_tree.nodes["Background"].inputs["Strength"].default_value = 0.0
-    scene.world = world
+class Studio:
+    """The ground and the world behind the objects; each is built when first needed."""
+
+    def __init__(self, bpy: ModuleType, scene: Any) -> None:
+        self._bpy = bpy
+        self._scene = scene
+        self._grounds: dict[str, Any] = {}
+        self._worlds: dict[str, Any] = {}
+
+    def show(self, backdrop: str) -> None:
+        """Makes this the backdrop of the next pictures; of `scene.scene.BACKDROPS`."""
+        if backdrop not in self._worlds:
+            self._worlds[backdrop] = _WORLDS[backdrop](self._bpy)
+            if backdrop in _GROUNDS:
+                ground = _GROUNDS[backdrop](self._bpy)
+                self._scene.collection.objects.link(ground)
+                self._grounds[backdrop] = ground
+        self._scene.world = self._worlds[backdrop]
+        for name, ground in self._grounds.items():
+            ground.hide_render = name != backdrop
 
 
-def build_ground(bpy: ModuleType, scene: Any) -> Any:
+def _sweep(bpy: ModuleType) -> Any:
     """One smooth sheet, without material: Cycles' own diffuse grey of 0.8."""
     vertices = [(x, y, z) for x, z in PROFILE for y in (0.0, -DEPTH_M)]
     faces = [
@@ -72,5 +91,55 @@ def build_ground(bpy: ModuleType, scene: Any) -> Any:
     ground = bpy.data.objects.new("Ground", mesh)
     ground.location = GROUND_LOCATION
     ground.rotation_euler = (0.0, 0.0, GROUND_YAW_RAD)
-    scene.collection.objects.link(ground)
     return ground
+
+
+def _floor(bpy: ModuleType) -> Any:
+    """A plane at z = 0, without material, that ends behind the camera's far clip."""
+    far = FLOOR_HALF_M
+    mesh = bpy.data.meshes.new("Floor")
+    corners = [(-far, -far, 0.0), (far, -far, 0.0), (far, far, 0.0), (-far, far, 0.0)]
+    mesh.from_pydata(corners, [], [(0, 1, 2, 3)])
+    return bpy.data.objects.new("Floor", mesh)
+
+
+def _black_world(bpy: ModuleType) -> Any:
+    return _world(bpy, "Black", seen=0.0, light=0.0)
+
+
+def _sky_world(bpy: ModuleType) -> Any:
+    return _world(bpy, "Sky", seen=SKY_SEEN, light=SKY_LIGHT)
+
+
+def _white_world(bpy: ModuleType) -> Any:
+    return _world(bpy, "White", seen=1.0, light=WHITE_LIGHT)
+
+
+def _world(bpy: ModuleType, name: str, *, seen: float, light: float) -> Any:
+    """A grey world.
+
+    Args:
+        bpy: Blender.
+        name: of the world.
+        seen: its radiance where the camera looks at it, 1 is white.
+        light: its radiance for everything else.
+    """
+    world = bpy.data.worlds.new(name)
+    if world.node_tree is None:
+        world.use_nodes = True
+    nodes, links = world.node_tree.nodes, world.node_tree.links
+    background = nodes["Background"]
+    background.inputs["Color"].default_value = (1.0, 1.0, 1.0, 1.0)
+    strength = background.inputs["Strength"]
+    strength.default_value = light
+    if seen != light:
+        mix = nodes.new("ShaderNodeMix")
+        mix.inputs[2].default_value, mix.inputs[3].default_value = light, seen
+        ray = nodes.new("ShaderNodeLightPath")
+        links.new(ray.outputs["Is Camera Ray"], mix.inputs[0])
+        links.new(mix.outputs[0], strength)
+    return world
+
+
+_GROUNDS = {"sweep": _sweep, "floor": _floor}
+_WORLDS = {"sweep": _black_world, "floor": _sky_world, "white": _white_world}
