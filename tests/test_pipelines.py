@@ -11,7 +11,8 @@ from kedro.framework.project import pipelines as registered
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 
-from igllm_pipelines.domains import DOMAINS, ENCODINGS
+from igllm_pipelines.domains import DOMAINS, ENCODINGS, parse_encoding
+from igllm_pipelines.scene.rotations import COMPONENTS
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = (
@@ -52,7 +53,7 @@ def loaded_modules(statement):
 
 def test_every_part_has_its_name(pipelines):
     parts = {f"{d}.{p}" for d in DOMAINS for p in ("data", *ENCODINGS, "report")}
-    assert set(pipelines) == {*DOMAINS, *parts, "__default__"}
+    assert set(pipelines) == {*DOMAINS, *parts, "so3.rotations", "__default__"}
 
 
 def test_default_runs_2d_and_clevr(pipelines):
@@ -71,12 +72,25 @@ def test_parts_make_up_the_domain(pipelines, domain):
     assert needed - {f"{domain}.tower_checkpoints"} == folders
 
 
+def test_rotations_train_every_representation(pipelines):
+    names = {node.name for node in pipelines["so3.rotations"].nodes}
+    trained = {name.split(".")[1] for name in names if name.endswith("train_model")}
+    assert trained == {f"float_{rep}" for rep in COMPONENTS}
+    # not in the domain's own line: it would take too long
+    assert not names & {node.name for node in pipelines["so3"].nodes}
+
+
+def test_encodings_are_what_their_names_say_by_default():
+    for name, value in config("local")["parameters"]["encodings"].items():
+        assert parse_encoding(name) == parse_encoding(value)
+
+
 @pytest.mark.parametrize("env", ["local", "test"])
 def test_every_dataset_and_parameter_is_configured(pipelines, env):
     loader = config(env)
     catalog = DataCatalog.from_config(loader["catalog"])
     parameters = loader["parameters"]
-    for name in pipelines["__default__"].datasets():
+    for name in set().union(*(p.datasets() for p in pipelines.values())):
         if name.startswith("params:"):
             value = parameters
             for key in name.removeprefix("params:").split("."):

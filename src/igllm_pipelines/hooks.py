@@ -130,6 +130,8 @@ class ExperimentRunHook:
             mlflow.log_metrics({k.replace(".", "/"): v for k, v in _numbers(data)})
         elif leaf == "metrics":
             mlflow.log_dict(data, f"{namespace}/metrics.json")
+        elif leaf == "rotations":
+            mlflow.log_dict(data, f"{namespace}/rotations.json")
         elif leaf == "summary":
             mlflow.log_text(data, f"{namespace}/summary.txt")
         elif leaf == "model":

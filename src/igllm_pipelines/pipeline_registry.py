@@ -16,12 +16,15 @@ from igllm_pipelines.pipelines import (
     training,
     validation,
 )
+from igllm_pipelines.scene.rotations import COMPONENTS
 
 DEFAULT = ("2d", "clevr")
 # the tower of these domains is warmed up, frozen, and its features are cached
-FROZEN_TOWER = ("clevr",)
+FROZEN_TOWER = ("clevr", "so3", "6dof", "shapenet")
+# what `so3.rotations` compares
+ROTATIONS = tuple(f"float_{representation}" for representation in COMPONENTS)
 _OF_DOMAIN = ("scenes", "rendering", "tower", "warm_up", "model", "training")
-_SHARED = ("seed", "ray", "inference", "reporting")
+_SHARED = ("seed", "ray", "inference", "reporting", "encodings")
 
 
 def _parameters(domain: str) -> dict[str, str]:
@@ -32,7 +35,11 @@ def _parameters(domain: str) -> dict[str, str]:
 
 
 def _piece(
-    piece: Pipeline, namespace: str, inputs: dict[str, str], encoding: str | None = None
+    piece: Pipeline,
+    namespace: str,
+    inputs: dict[str, str],
+    encoding: str | None = None,
+    outputs: dict[str, str] | None = None,
 ) -> Pipeline:
     domain = namespace.partition(".")[0]
     parameters = _parameters(domain)
@@ -44,6 +51,7 @@ def _piece(
         namespace=namespace,
         tags=[domain, *([encoding] if encoding else [])],
         inputs={name: full for name, full in inputs.items() if name in free},
+        outputs=outputs,
         parameters={name: full for name, full in parameters.items() if name in free},
     )
 
@@ -68,7 +76,8 @@ def encoding_pipeline(domain: str, encoding: str) -> Pipeline:
         + inference.create_pipeline()
         + evaluation.create_pipeline()
     )
-    shared = {name: f"{domain}.{name}" for name in ("raw", "tokenizer", "tower")}
+    names = ("raw", "syntax", "tokenizer", "tower")
+    shared = {name: f"{domain}.{name}" for name in names}
     vision = "features" if domain in FROZEN_TOWER else "raw"
     shared["vision"] = f"{domain}.{vision}"
     return _piece(piece, f"{domain}.{encoding}", shared, encoding)
@@ -84,6 +93,17 @@ def report_pipeline(domain: str) -> Pipeline:
     return _piece(reporting.create_pipeline(), domain, of_encoding)
 
 
+def rotations_pipeline(domain: str) -> Pipeline:
+    """Every representation of rotations trained alike, and their errors as a table."""
+    compare = _piece(
+        reporting.create_comparison_pipeline(ROTATIONS),
+        domain,
+        {f"metrics_{name}": f"{domain}.{name}.metrics" for name in ROTATIONS},
+        outputs={"rotations_summary": f"{domain}.rotations.summary"},
+    )
+    return sum((encoding_pipeline(domain, name) for name in ROTATIONS), compare)
+
+
 def register_pipelines() -> dict[str, Pipeline]:
     """Every pipeline by its name; ``kedro run`` alone runs `DEFAULT`."""
     pipelines: dict[str, Pipeline] = {}
@@ -95,5 +115,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         }
         pipelines |= {f"{domain}.{name}": part for name, part in parts.items()}
         pipelines[domain] = sum(parts.values(), Pipeline([]))
+    pipelines["so3.rotations"] = rotations_pipeline("so3")
     pipelines["__default__"] = sum((pipelines[d] for d in DEFAULT), Pipeline([]))
     return pipelines

@@ -3,7 +3,11 @@
 import pytest
 
 from igllm_pipelines.domains import DOMAINS
-from igllm_pipelines.metrics.evaluate import evaluate_predictions, predicted_scenes
+from igllm_pipelines.metrics.evaluate import (
+    evaluate_predictions,
+    main_error,
+    predicted_scenes,
+)
 from igllm_pipelines.scene import Scene, SceneObject, write_program
 
 CLEVR, DOTS = DOMAINS["clevr"].syntax, DOMAINS["2d"].syntax
@@ -91,3 +95,18 @@ def test_predicted_scenes_keep_the_order() -> None:
     programs = ["add()", "add(", ""]
     scenes = predicted_scenes([{"program": p} for p in programs], CLEVR)
     assert [None if s is None else len(s.objects) for s in scenes] == [1, None, 0]
+
+
+def test_orientation_alone_is_scored_as_geodesic_error() -> None:
+    syntax = DOMAINS["so3"].syntax
+    plane = SceneObject(location=(0, 0, 0), rotation=(1, 0, 0, 0))
+    scene = Scene((plane,), image_filename="a.png")
+    answer = {"image": "a.png", "program": "add(rotation=(0, 1, 0, -1, 0, 0))"}
+    got = evaluate_predictions([answer], [scene], syntax)
+    assert got == {
+        "geodesic": pytest.approx(90),
+        "count": 0,
+        "parse_rate": 100,
+        "images": 1,
+    }
+    assert main_error(syntax) == "geodesic"

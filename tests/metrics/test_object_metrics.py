@@ -5,16 +5,20 @@ import math
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from igllm_pipelines.metrics.matching import match_objects, match_scenes
 from igllm_pipelines.metrics.objects import (
     accuracy,
+    category_accuracy,
     count_error,
+    geodesic,
     l2,
     object_metrics,
     parse_rate,
 )
-from igllm_pipelines.scene import Scene, SceneObject
+from igllm_pipelines.scene import ProgramSyntax, Scene, SceneObject
+from igllm_pipelines.scene.rotations import quat_from_yaw
 
 WORDS = {
     "size": ("small", "large"),
@@ -23,6 +27,11 @@ WORDS = {
     "shape": ("cube", "sphere", "cylinder"),
 }
 ATTRIBUTES = tuple(WORDS)
+SYNTAX = ProgramSyntax((*ATTRIBUTES, "loc"), WORDS)
+SHAPES = ("chair_0000", "chair_0001", "sofa_0000")
+ASSETS = ProgramSyntax(
+    ("shape", "loc", "rotation"), {"shape": SHAPES}, rotation_rep="6d"
+)
 
 
 def draw_scene(rng: np.random.Generator, num_objects: int) -> Scene:
@@ -77,7 +86,7 @@ def test_metrics_equal_the_reference_for_unequal_counts(seed: int) -> None:
     target = [draw_scene(rng, n) for n in (0, 1, 1, 3, 5, 2, 4)]
     preds = [draw_scene(rng, n) for n in (2, 0, 1, 5, 3, 2, 4)]
     preds[5] = None
-    got = object_metrics(preds, target, ATTRIBUTES)
+    got = object_metrics(preds, target, SYNTAX)
     expected = reference(preds, target)
     for name, value in expected.items():
         assert got[name] == pytest.approx(value, abs=1e-12), name
@@ -88,7 +97,7 @@ def test_metrics_equal_the_reference_for_unequal_counts(seed: int) -> None:
 def test_perfect_predictions_in_another_order_score_full() -> None:
     target = [draw_scene(np.random.default_rng(n), n) for n in (1, 3, 6)]
     preds = [Scene(scene.objects[::-1]) for scene in target]
-    got = object_metrics(preds, target, ATTRIBUTES)
+    got = object_metrics(preds, target, SYNTAX)
     assert got["l2"] == 0
     assert got["count"] == 0
     assert all(got[name] == 100 for name in (*ATTRIBUTES, "parse_rate"))
@@ -108,7 +117,7 @@ def test_empty_scenes_match_nothing() -> None:
 
 def test_nothing_to_score_is_nan_and_never_zero() -> None:
     target = [Scene((SceneObject(location=(0, 0, 0), color="red"),))]
-    got = object_metrics([None], target, ("color",))
+    got = object_metrics([None], target, ProgramSyntax(("color", "loc"), WORDS))
     assert got.pop("parse_rate") == 0
     assert all(math.isnan(value) for value in got.values())
     assert math.isnan(parse_rate([]))
@@ -140,7 +149,7 @@ def test_spheres_are_left_out_of_shape_only() -> None:
         Scene((SceneObject(location=place, shape="cube", size="small"),)),
     ]
     preds = [Scene((SceneObject(location=place, shape="cube", size="large"),))] * 2
-    got = object_metrics(preds, target, ("shape", "size"))
+    got = object_metrics(preds, target, SYNTAX)
     assert got["shape"] == 100
     assert got["size"] == 0
 
@@ -148,3 +157,93 @@ def test_spheres_are_left_out_of_shape_only() -> None:
 def test_lists_of_different_length_are_refused() -> None:
     with pytest.raises(ValueError, match="zip"):
         match_scenes([None, None], [Scene(())])
+
+
+def posed(quats: np.ndarray, shape: str = "chair_0000") -> Scene:
+    """Objects in a row with these rotations ``(objects, 4)``."""
+    return Scene(
+        tuple(
+            SceneObject(location=(i, 0, 0), rotation=tuple(quat), shape=shape)
+            for i, quat in enumerate(quats)
+        )
+    )
+
+
+def test_geodesic_equals_scipy() -> None:
+    counts = (1, 3, 2)
+    turns = [Rotation.random(n, random_state=n) for n in counts]
+    others = [Rotation.random(n, random_state=10 + n) for n in counts]
+    preds, target = (
+        [posed(r.as_quat(scalar_first=True)) for r in rotations]
+        for rotations in (turns, others)
+    )
+    expected = [
+        np.degrees((a.inv() * b).magnitude()).mean()
+        for a, b in zip(turns, others, strict=True)
+    ]
+    got = geodesic(match_scenes(preds, target), preds, target)
+    assert got == pytest.approx(np.mean(expected), abs=1e-9)
+    assert object_metrics(preds, target, ASSETS)["geodesic"] == pytest.approx(got)
+
+
+@pytest.mark.parametrize(("symmetry", "degrees"), [(1, 100), (2, 80), (4, 10), (0, 0)])
+def test_geodesic_takes_the_nearest_of_the_rotations_that_look_the_same(
+    symmetry: int, degrees: float
+) -> None:
+    tilt = Rotation.from_euler("xyz", (0.3, -0.8, 2.0))
+    turned = tilt * Rotation.from_euler("z", 100, degrees=True)
+    preds, target = (
+        [posed(r.as_quat(scalar_first=True)[None])] for r in (turned, tilt)
+    )
+    matches = match_scenes(preds, target)
+    got = geodesic(matches, preds, target, {"chair_0000": symmetry})
+    assert got == pytest.approx(degrees, abs=1e-5)
+
+
+def test_geodesic_leaves_out_pairs_without_a_rotation() -> None:
+    half = tuple(quat_from_yaw(math.pi / 2))
+    target = [posed(np.asarray([half, half]))]
+    pred = Scene(
+        (
+            SceneObject(location=(0, 0, 0)),
+            SceneObject(location=(1, 0, 0), rotation=(1, 0, 0, 0)),
+        )
+    )
+    got = geodesic(match_scenes([pred], target), [pred], target)
+    assert got == pytest.approx(90)
+    bare = [Scene(pred.objects[:1])]
+    assert math.isnan(geodesic(match_scenes(bare, target), bare, target))
+
+
+def test_single_objects_are_paired_without_locations() -> None:
+    target = [posed(quat_from_yaw([0.5]))] * 2
+    turned = SceneObject(rotation=tuple(quat_from_yaw(0.6)))
+    preds = [Scene((turned,)), Scene((turned, turned))]
+    syntax = ProgramSyntax(("rotation",), rotation_rep="6d")
+    got = object_metrics(preds, target, syntax)
+    assert got["geodesic"] == pytest.approx(math.degrees(0.1))
+    assert got["count"] == 0.5
+    assert math.isnan(got["l2"])
+
+
+def test_category_is_the_shape_up_to_its_underscore() -> None:
+    place = (0, 0, 0)
+    said = ("chair_0001", "sofa_0000", "chair_0000", None)
+    true = ("chair_0000", "chair_0000", "chair_0777", "sofa_0000")
+    preds, target = (
+        [Scene((SceneObject(location=place, shape=shape),)) for shape in shapes]
+        for shapes in (said, true)
+    )
+    assert category_accuracy(match_scenes(preds, target), preds, target) == 50
+    got = object_metrics(preds, target, ASSETS)
+    assert got["category"] == 50
+    # chair_0777 was never seen: no program can say it, so it is not scored
+    assert got["shape"] == 0
+    assert "category" not in object_metrics(preds, target, SYNTAX)
+
+
+def test_attributes_that_the_labels_lack_are_nan() -> None:
+    scene = Scene((SceneObject(location=(0, 0, 0), shape="cube"),))
+    got = object_metrics([scene], [scene], SYNTAX)
+    assert math.isnan(got["color"])
+    assert got["shape"] == 100

@@ -11,15 +11,21 @@ import pytest
 from PIL import Image
 
 from igllm_pipelines.datasets.files import FilesDataset
-from igllm_pipelines.domains import DOMAINS
+from igllm_pipelines.domains import DOMAINS, program_syntax
 from igllm_pipelines.domains.clevr import ClevrConfig
 from igllm_pipelines.domains.dots import DotsConfig
+from igllm_pipelines.domains.sources import scene_config, symmetries
 from igllm_pipelines.metrics.evaluate import evaluate_predictions
 from igllm_pipelines.render.config import RenderingConfig
 from igllm_pipelines.render.job import render_pictures
 from igllm_pipelines.report.build import Results, make_report
-from igllm_pipelines.report.figures import attribute_bars, loss_curves, scatter
-from igllm_pipelines.report.samples import make_samples, mark_wrong_words
+from igllm_pipelines.report.figures import (
+    attribute_bars,
+    error_shares,
+    loss_curves,
+    scatter,
+)
+from igllm_pipelines.report.samples import Reading, make_samples, mark_wrong_words
 from igllm_pipelines.scene import Scene, parse_program, write_program
 
 DOTS, CLEVR = DotsConfig(), ClevrConfig()
@@ -59,10 +65,10 @@ class Links(HTMLParser):
 
 
 def results_of(domain: str, spoil: str = "") -> tuple[Results, Raw]:
-    config: Any = DOTS if domain == "2d" else CLEVR
-    syntax = DOMAINS[domain].syntax
+    config = scene_config(domain, {})
     splits = DOMAINS[domain].splits[1:]
     scenes = {s: [config.draw(7, s, i, 0) for i in range(4)] for s in splits}
+    syntax = program_syntax(domain, [s for rows in scenes.values() for s in rows])
     records = {
         split: [
             {"image": s.image_filename, "program": write_program(s, syntax)}
@@ -81,7 +87,9 @@ def results_of(domain: str, spoil: str = "") -> tuple[Results, Raw]:
         for encoding, of_splits in predictions.items()
     }
     histories = {"char": HISTORY, "float": HISTORY}
-    results = Results(domain, config, metrics, histories, predictions)
+    reading = Reading(syntax, config.finish, symmetries(config))
+    readings = dict.fromkeys(predictions, reading)
+    results = Results(domain, config, metrics, histories, predictions, readings)
     return results, Raw(scenes, config.width_px)
 
 
@@ -96,7 +104,7 @@ def parsed(files: dict[str, bytes]) -> tuple[str, Links]:
     return html, links
 
 
-@pytest.mark.parametrize("domain", ["2d", "clevr"])
+@pytest.mark.parametrize("domain", sorted(DOMAINS))
 def test_page_holds_all_it_links_to_and_nothing_else(domain: str) -> None:
     results, raw = results_of(domain)
     files = make_report(results, raw, gray, samples=2)
@@ -104,9 +112,9 @@ def test_page_holds_all_it_links_to_and_nothing_else(domain: str) -> None:
     assert set(links.addresses) == set(files) - {"index.html"}
     assert "script" not in links.tags
     assert "http" not in html
-    # 2 splits, 2 samples, an input and two reconstructions
+    # of each split 2 samples: an input and two reconstructions
     pictures = [name for name in files if name.startswith("images/")]
-    assert len(pictures) == 12
+    assert len(pictures) == 6 * len(results.splits)
     with Image.open(BytesIO(files[pictures[0]])) as image:
         assert image.size in {(8, 8), (raw.image("", "").shape[1],) * 2}
 
@@ -115,6 +123,9 @@ def test_figures_of_each_domain() -> None:
     for domain, names in (
         ("2d", {"scatter", "validation", "losses"}),
         ("clevr", {"attributes", "validation", "losses"}),
+        ("so3", {"orientations", "validation", "losses"}),
+        ("6dof", {"attributes", "orientations", "validation", "losses"}),
+        ("shapenet", {"attributes", "orientations", "validation", "losses"}),
     ):
         results, raw = results_of(domain)
         files = make_report(results, raw, gray, samples=0)
@@ -167,7 +178,7 @@ def test_samples_need_an_answer_of_every_encoding() -> None:
         "float": results.predictions["float"],
     }
     scenes = raw.scenes("val_ID")
-    samples = make_samples("val_ID", scenes, predictions, SYNTAX, count=2)
+    samples = make_samples("val_ID", scenes, predictions, results.readings, count=2)
     assert [s.image for s in samples] == [s.image_filename for s in scenes[1:3]]
     assert [a.encoding for a in samples[0].answers] == ["char", "float"]
 
@@ -190,6 +201,32 @@ def test_wrong_words_are_marked_and_synonyms_are_not() -> None:
 def test_figures_of_nothing_are_left_out() -> None:
     assert loss_curves({"char": []}) is None
     assert attribute_bars("clevr", {"char": {}}, ["val_ID"], ["size"]) is None
+
+
+def test_panels_stand_two_in_a_row() -> None:
+    errors = {"char": np.array([3.0, 90.0]), "float": np.array([1.0])}
+    sizes = []
+    for count in (1, 2, 4):
+        png = error_shares({f"split {i}": errors for i in range(count)}, "degrees")
+        with Image.open(BytesIO(png or b"")) as image:
+            sizes.append(image.size)
+    (width, height), *others = sizes
+    assert others == [(2 * width, height), (2 * width, 2 * height)]
+    assert error_shares({"val_ID": {"char": np.array([])}}, "degrees") is None
+
+
+def test_remark_of_an_orientation_is_its_angle() -> None:
+    program = "add(rotation=(1.000, 0.000, 0.000, 0.000, 1.000, 0.000))"
+    results, raw = results_of("so3", spoil=program)
+    scenes, readings = raw.scenes("val_ID"), results.readings
+    (sample,) = make_samples("val_ID", scenes, results.predictions, readings, 1)
+    (turn,) = (obj.rotation for obj in scenes[0].objects)
+    degrees = 2 * np.degrees(np.arccos(turn[0]))
+    remarks = [answer.remark for answer in sample.answers]
+    assert remarks == [
+        f"1 object, {degrees:.0f} degrees off",
+        "1 object, 0 degrees off",
+    ]
 
 
 def test_scatter_takes_unanswered_images() -> None:

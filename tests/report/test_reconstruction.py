@@ -2,13 +2,22 @@
 
 from dataclasses import replace
 
-from igllm_pipelines.domains.clevr import ClevrConfig
+from igllm_pipelines.domains import DOMAINS
+from igllm_pipelines.domains.clevr import PLAIN, ClevrConfig
 from igllm_pipelines.domains.dots import DotsConfig
-from igllm_pipelines.report.reconstruction import PLAIN, rebuild
+from igllm_pipelines.domains.so3 import So3Config
+from igllm_pipelines.report.reconstruction import Rebuilt
+from igllm_pipelines.report.reconstruction import rebuild as rebuild_with
 from igllm_pipelines.scene import Scene, SceneObject
 
-TARGET = ClevrConfig().draw(7, "val_ID", 0, 0)
+CLEVR, SO3 = ClevrConfig(), So3Config()
+ATTRIBUTES = DOMAINS["clevr"].syntax.attributes
+TARGET = CLEVR.draw(7, "val_ID", 0, 0)
 DOT = DotsConfig().draw(7, "random", 0, 0)
+
+
+def rebuild(pred: Scene | None, target: Scene) -> Rebuilt:
+    return rebuild_with(pred, target, CLEVR.finish, ATTRIBUTES)
 
 
 def test_objects_are_seen_by_the_targets_camera_and_lights() -> None:
@@ -64,3 +73,10 @@ def test_answer_without_a_dot_has_no_scene() -> None:
         rebuilt = rebuild(Scene(objects), DOT)
         assert rebuilt.scene is None
         assert rebuilt.notes[-1] == "the answer holds no dot"
+
+
+def test_what_no_program_says_is_filled_in_without_a_note() -> None:
+    target = SO3.draw(7, "val_ID", 0, 0)
+    pred = Scene((SceneObject(rotation=target.objects[0].rotation),))
+    rebuilt = rebuild_with(pred, target, SO3.finish, ("rotation",))
+    assert rebuilt == Rebuilt(target)

@@ -2,11 +2,14 @@
 
 import pytest
 
+from igllm_pipelines.domains import DOMAINS
 from igllm_pipelines.report.notes import Scale, findings, scale_note
 from igllm_pipelines.report.tables import (
+    METRICS,
     Metrics,
     format_metric,
     metrics_table,
+    split_title,
     summary_text,
 )
 
@@ -106,7 +109,48 @@ def test_findings_of_missing_numbers_are_silent() -> None:
 
 def test_scale_note_says_the_counts() -> None:
     scale = Scale(4000, 128, {"char": 2400, "float": 2400}, {"val_ID": 300})
-    note = scale_note(scale)
+    note = scale_note("clevr", scale)
     assert "small scale" in note
     for words in ("4,000 images of 128 x 128", "for 2,400 steps", "300 of val_ID"):
         assert words in note
+    assert "40,000 steps" in note
+    assert "500,000 steps" in scale_note("shapenet", scale)
+
+
+def test_findings_of_many_splits_compare_each_with_the_first() -> None:
+    color = {"val_ID": 90.0, "val_OOD_camera": 70.0}
+    values = {
+        split: {"geodesic": 12.3, "category": category}
+        | ({"color": color[split]} if split in color else {})
+        for split, category in (
+            ("val_ID", 95.0),
+            ("val_OOD_shape", 60.0),
+            ("val_OOD_camera", 94.0),
+        )
+    }
+    found = findings("shapenet", {"float": values}, tuple(values))
+    assert found[0] == "val_ID: their orientations are 12.3 degrees (float) off."
+    assert [sentence.split(" falls")[0] for sentence in found[3:]] == [
+        "From val_ID to val_OOD_shape, category",
+        "From val_ID to val_OOD_camera, color",
+    ]
+
+
+@pytest.mark.parametrize("domain", ["6dof", "shapenet"])
+def test_paper_figures_stand_beside_the_splits_they_belong_to(domain: str) -> None:
+    splits = DOMAINS[domain].splits[1:]
+    measured = {s: dict.fromkeys(METRICS, 1.0) for s in splits}
+    table = metrics_table(domain, {"char": measured, "float": measured}, splits)
+    rows = dict(table.rows)
+    shown = dict(zip(table.columns, rows["geodesic"], strict=True))
+    titles = [split_title(domain, split) for split in splits]
+    paper = {
+        title: shown[title, "paper float"].text
+        for title in titles
+        if (title, "paper float") in shown
+    }
+    expected = {
+        "6dof": {"val_ID (ID)": "6.18"},
+        "shapenet": dict(zip(titles, ("5.78", "9.79", "41.31"), strict=False)),
+    }
+    assert paper == expected[domain]

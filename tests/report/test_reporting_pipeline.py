@@ -11,6 +11,7 @@ from kedro_datasets.json import JSONDataset
 
 from igllm_pipelines.datasets.files import FilesDataset
 from igllm_pipelines.datasets.raw import RawDataset
+from igllm_pipelines.domains import DOMAINS
 from igllm_pipelines.pipelines import evaluation, reporting
 from igllm_pipelines.pipelines.rendering.nodes import plan_rendering
 
@@ -31,6 +32,9 @@ def catalog_of(raw: Any, **datasets: Any) -> DataCatalog:
         "params:rendering": {},
         "params:ray": {"address": None},
         "params:reporting": {"samples_per_split": 1},
+        "params:encoding": "float",
+        "params:encodings": {"char": "char", "float": "float"},
+        "syntax": DOMAINS["2d"].syntax,
         **datasets,
     }
     memory = {name: MemoryDataset(value) for name, value in values.items()}
@@ -90,3 +94,22 @@ def test_reporting_writes_metrics_page_and_summary(raw: Any, tmp_path: Path) -> 
     summary = catalog.load("summary")
     assert "squared error" in summary
     assert f"page: {page}" in summary
+
+
+def test_rotations_are_compared_in_one_table() -> None:
+    names = ("float_quat", "float_6d")
+    metrics = {
+        f"metrics_{name}": {"val_ID": {"geodesic": error}, "val_OOD": {}}
+        for name, error in zip(names, (30.04, 8.0), strict=True)
+    }
+    values = {"params:domain": "so3", **metrics}
+    outputs = ("rotations", "rotations_summary")
+    catalog = DataCatalog(
+        {n: MemoryDataset(v) for n, v in values.items()}
+        | {n: MemoryDataset() for n in outputs}
+    )
+    run(reporting.create_comparison_pipeline(names), catalog)
+    assert catalog.load("rotations")["float_6d"] == metrics["metrics_float_6d"]
+    rows = [line.split() for line in catalog.load("rotations_summary").splitlines()]
+    assert rows[0][-2:] == ["val_ID", "val_OOD"]
+    assert rows[1:] == [["float_quat", "30.0", "–"], ["float_6d", "8.0", "–"]]

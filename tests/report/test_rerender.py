@@ -21,7 +21,9 @@ def test_true_program_renders_to_the_input_image() -> None:
     scenes = [CLEVR.draw(7, "val_OOD", index, 0) for index in range(3)]
     programs = [write_program(scene, SYNTAX) for scene in scenes]
     rebuilt = [
-        rebuild(parse_program(program, SYNTAX), scene).scene
+        rebuild(
+            parse_program(program, SYNTAX), scene, CLEVR.finish, SYNTAX.attributes
+        ).scene
         for program, scene in zip(programs, scenes, strict=True)
     ]
     wrong = replace(rebuilt[0], objects=rebuilt[0].objects[1:])

@@ -1,14 +1,26 @@
+from dataclasses import replace
+
 import pytest
 
 from igllm_pipelines.domains import DOMAINS
 from igllm_pipelines.scene.program import NUM
+from igllm_pipelines.scene.rotations import COMPONENTS
 from igllm_pipelines.tokens.conversation import ANSWER_CLOSE, ANSWER_OPEN, QUESTION
 from igllm_pipelines.tokens.tokenizer import pieces, train_tokenizer
+
+WORDS = {
+    "color": ("blue", "red"),
+    "material": ("metal", "rubber"),
+    "shape": tuple(f"{c}_{i:04d}" for c in ("chair", "sofa") for i in range(40)),
+}
 
 
 @pytest.fixture(scope="module", params=sorted(DOMAINS))
 def syntax(request):
-    return DOMAINS[request.param].syntax
+    """The domain's, with words where its data would give them."""
+    found = DOMAINS[request.param].syntax
+    words = {n: w for n, w in WORDS.items() if n in found.attributes}
+    return replace(found, words={**words, **found.words})
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +45,12 @@ def test_decode_gives_the_text_back(tokenizer):
 def test_each_digit_is_a_token(tokenizer):
     ids = ids_of(tokenizer, "-10.25")
     assert [tokenizer.decode([i]) for i in ids] == ["-", "1", "0", ".", "2", "5"]
+
+
+@pytest.mark.parametrize("rep", COMPONENTS)
+def test_one_tokenizer_serves_every_representation(syntax, tokenizer, rep):
+    other = train_tokenizer(replace(syntax, rotation_rep=rep))
+    assert other.get_vocab() == tokenizer.get_vocab()
 
 
 def test_training_is_repeatable(syntax, tokenizer):

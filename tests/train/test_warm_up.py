@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from igllm_pipelines.model.build import build_tower
+from igllm_pipelines.scene.program import ProgramSyntax
+from igllm_pipelines.scene.rotations import matrix_from_quat
 from igllm_pipelines.scene.scene import Camera, Scene, SceneObject
 from igllm_pipelines.train import warm_up as warm_up_module
 from igllm_pipelines.train.config import WarmUpConfig
@@ -22,6 +24,8 @@ from tests.model.small import CONV
 
 WORDS = {"size": ("small", "large"), "color": ("red", "green", "blue")}
 LAYOUT = LabelLayout(WORDS, side=4)
+TURNED = LabelLayout(WORDS, side=4, rotation=True)
+SYNTAX = ProgramSyntax((*WORDS, "loc"), WORDS)
 COLORS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 CAMERA = Camera.look_at(
     (7, -6, 5), (0.2, 0.1, 0), lens_mm=42, sensor_width_mm=32, width_px=32, height_px=32
@@ -138,7 +142,7 @@ def test_batches_mirror_images_and_labels_together():
 def test_dense_loss_equals_a_loop():
     scenes = [random_scene(i) for i in range(3)] + [Scene((), "empty.png")]
     labels = stack_labels([dense_labels(s, LAYOUT, 32) for s in scenes])
-    outputs = torch.randn(4, 16, LAYOUT.num_outputs, dtype=torch.float64)
+    outputs = torch.randn(4, 16, sum(LAYOUT.sizes), dtype=torch.float64)
     presence, size, color, square = [], [], [], []
     at = {
         (i, c): k
@@ -159,14 +163,50 @@ def test_dense_loss_equals_a_loop():
                 square.append((out[6:] - labels.location[row]) ** 2)
     expected = sum(np.mean(part) for part in (presence, size, color))
     expected += 0.5 * np.mean(square)
-    found = dense_loss(outputs.float(), labels, LAYOUT, 0.5)
+    config = WarmUpConfig(location_weight=0.5)
+    found = dense_loss(outputs.float(), labels, LAYOUT, config)
     assert float(found) == pytest.approx(expected, rel=1e-4)
 
 
 def test_dense_loss_without_objects_is_the_presence_loss():
     labels = stack_labels([dense_labels(Scene((), "a.png"), LAYOUT, 32)])
-    loss = dense_loss(torch.zeros(1, 16, LAYOUT.num_outputs), labels, LAYOUT, 1.0)
+    loss = dense_loss(
+        torch.zeros(1, 16, sum(LAYOUT.sizes)), labels, LAYOUT, WarmUpConfig()
+    )
     assert float(loss) == pytest.approx(np.log(2))
+
+
+def turned_scene(index):
+    rng = np.random.default_rng(100 + index)
+    scene = random_scene(index)
+    turned = tuple(replace(o, rotation=rng.normal(size=4)) for o in scene.objects)
+    return replace(scene, objects=turned)
+
+
+def test_rotations_are_the_first_two_rows_of_the_matrix():
+    scene = turned_scene(0)
+    labels = dense_labels(scene, TURNED, 32)
+    by_location = {tuple(np.float32(o.location)): o.rotation for o in scene.objects}
+    for place, rows in zip(labels.location, labels.rotation, strict=True):
+        matrix = matrix_from_quat(by_location[tuple(place)])
+        np.testing.assert_allclose(rows, matrix[:2].ravel(), atol=1e-6)
+    assert dense_labels(scene, LAYOUT, 32).rotation.shape == (len(labels.cell), 0)
+
+
+def test_a_rotation_that_is_learned_must_be_known():
+    with pytest.raises(ValueError, match=r"a\.png: an object lacks its rotation"):
+        dense_labels(Scene((seen((0, 0, 0)),), "a.png"), TURNED, 32)
+
+
+def test_dense_loss_adds_the_squared_error_of_the_rotation():
+    labels = stack_labels([dense_labels(turned_scene(i), TURNED, 32) for i in range(3)])
+    outputs = torch.randn(3, 16, sum(TURNED.sizes))
+    config = WarmUpConfig(rotation_weight=2.0)
+    without = dense_loss(outputs[..., :-6], labels, LAYOUT, config)
+    guessed = outputs[labels.image, labels.cell, -6:].numpy()
+    expected = float(without) + 2 * np.mean((guessed - labels.rotation) ** 2)
+    found = dense_loss(outputs, labels, TURNED, config)
+    assert float(found) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.fixture
@@ -175,7 +215,7 @@ def warm_up(tmp_path):
     return partial(warm_up_in, tmp_path)
 
 
-def warm_up_in(folder, scenes, vision, **config):
+def warm_up_in(folder, scenes, vision, syntax=SYNTAX, **config):
     tower = build_tower(CONV, seed=0)
     config = {"batch_size": 8, "warm_up_steps": 2, "num_threads": 1, **config}
     loss = warm_up_tower(
@@ -183,7 +223,7 @@ def warm_up_in(folder, scenes, vision, **config):
         scenes,
         vision,
         "train",
-        words=WORDS,
+        syntax=syntax,
         config=WarmUpConfig(**config),
         folder=folder,
         image_px=32,
@@ -201,6 +241,15 @@ def test_warm_up_learns_colors_and_is_reproducible(warm_up):
     assert not tower.training
     for one, two in zip(tower.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+def test_warm_up_learns_rotations_but_clevrs_yaw(warm_up):
+    scenes = [random_scene(i) for i in range(8)]
+    syntax = replace(SYNTAX, attributes=("loc", "rotation"))
+    warm_up(scenes, BlockImages(scenes), syntax=syntax, steps=4)
+    turned = replace(syntax, rotation_rep="quat")
+    with pytest.raises(ValueError, match="lacks its rotation"):
+        warm_up(scenes, BlockImages(scenes), syntax=turned, steps=4)
 
 
 class FailingImages(BlockImages):

@@ -7,7 +7,6 @@ from typing import Any
 from igllm_pipelines.metrics.dots import CellTest, dot_metrics
 from igllm_pipelines.metrics.objects import object_metrics
 from igllm_pipelines.scene import ProgramError, ProgramSyntax, Scene, parse_program
-from igllm_pipelines.scene.program import WORD_ATTRIBUTES
 
 Records = Sequence[Mapping[str, Any]]
 
@@ -55,6 +54,7 @@ def evaluate_predictions(
     scenes: Sequence[Scene],
     syntax: ProgramSyntax,
     in_training_cell: CellTest | None = None,
+    symmetries: Mapping[str, int] | None = None,
 ) -> dict[str, float]:
     """All metrics of one split.
 
@@ -64,6 +64,7 @@ def evaluate_predictions(
         scenes: the true scenes of the split, in any order.
         syntax: of the domain's programs; with ``x`` and ``y`` it is the 2D domain.
         in_training_cell: for ``snap`` in 2D, positions ``(n, 2)`` to booleans.
+        symmetries: of shapes, see `objects.geodesic`.
 
     Returns:
         The metrics of `dot_metrics` or `object_metrics` and ``images``, how many were
@@ -72,10 +73,22 @@ def evaluate_predictions(
     """
     preds = predicted_scenes(records, syntax)
     target = scenes_of(records, scenes)
-    if {"x", "y"} <= set(syntax.attributes):
+    if main_error(syntax) == "mse":
         metrics = dot_metrics(preds, target, in_training_cell)
     else:
-        words = [name for name in syntax.attributes if name in WORD_ATTRIBUTES]
-        metrics = object_metrics(preds, target, words)
+        metrics = object_metrics(preds, target, syntax, symmetries)
     measured = {k: float(v) for k, v in metrics.items() if not math.isnan(v)}
     return {**measured, "images": float(len(records))}
+
+
+def main_error(syntax: ProgramSyntax) -> str:
+    """The metric that tells most of a domain's error: what its programs say of place.
+
+    ``mse`` in 2D, ``l2`` where programs have locations, else ``geodesic``.
+
+    >>> [main_error(ProgramSyntax(names)) for names in (("x", "y"), ("rotation",))]
+    ['mse', 'geodesic']
+    """
+    if {"x", "y"} <= set(syntax.attributes):
+        return "mse"
+    return "l2" if "loc" in syntax.attributes else "geodesic"

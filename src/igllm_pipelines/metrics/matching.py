@@ -11,6 +11,7 @@ from igllm_pipelines.scene import Scene
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+_FIRST = np.zeros(1, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Matches:
         scene: index ``(pairs,)`` of the scene in the two lists.
         pred, target: index ``(pairs,)`` of the object within its scene.
         distance: Euclidean distance ``(pairs,)`` of the two locations, in the units
-            of the locations (metres; 2D: image sides).
+            of the locations (metres; 2D: image sides); NaN where one has none.
     """
 
     scene: IntArray
@@ -34,7 +35,8 @@ def match_objects(pred: Scene, target: Scene) -> tuple[IntArray, IntArray, Float
     """One-to-one pairs of least total distance (Hungarian algorithm).
 
     There are as many pairs as the smaller scene has objects. An object without a
-    location is paired with none.
+    location is paired with none, but for scenes of one object each: there is nothing to
+    choose, so these two are a pair. (Programs of SO(3) say no location.)
 
     Returns:
         Indices into ``pred.objects``, into ``target.objects`` and the distances.
@@ -45,6 +47,9 @@ def match_objects(pred: Scene, target: Scene) -> tuple[IntArray, IntArray, Float
     (array([0]), array([1]), array([0.]))
     """
     pred_xyz, target_xyz = pred.locations(), target.locations()
+    if len(pred_xyz) == len(target_xyz) == 1:
+        distance = np.linalg.norm(pred_xyz - target_xyz, axis=-1)
+        return _FIRST, _FIRST, distance
     pred_index, target_index = _located(pred_xyz), _located(target_xyz)
     difference = pred_xyz[pred_index, None] - target_xyz[None, target_index]
     distances = np.linalg.norm(difference, axis=-1)

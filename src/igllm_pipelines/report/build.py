@@ -5,15 +5,29 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+import numpy as np
+
 from igllm_pipelines.domains import DOMAINS
 from igllm_pipelines.domains.dots import DotsConfig, in_training_cells
 from igllm_pipelines.domains.sources import SceneConfig
 from igllm_pipelines.metrics.dots import dot_positions
-from igllm_pipelines.metrics.evaluate import predicted_scenes, scenes_of
+from igllm_pipelines.metrics.evaluate import (
+    Records,
+    main_error,
+    predicted_scenes,
+    scenes_of,
+)
+from igllm_pipelines.metrics.matching import match_scenes
+from igllm_pipelines.metrics.objects import pair_angles_deg
 from igllm_pipelines.report import figures
 from igllm_pipelines.report.notes import Scale, findings, scale_note
 from igllm_pipelines.report.page import Figure, Image, SampleImages, Section, make_page
-from igllm_pipelines.report.samples import Predictions, Sample, make_samples
+from igllm_pipelines.report.samples import (
+    Predictions,
+    Reading,
+    Sample,
+    make_samples,
+)
 from igllm_pipelines.report.tables import (
     METRICS,
     Metrics,
@@ -21,7 +35,7 @@ from igllm_pipelines.report.tables import (
     split_title,
     summary_text,
 )
-from igllm_pipelines.scene import Scene
+from igllm_pipelines.scene import ProgramSyntax, Scene
 from igllm_pipelines.scene.program import WORD_ATTRIBUTES
 
 Render = Callable[[Sequence[Scene]], Sequence[Image]]
@@ -47,6 +61,7 @@ class Results:
         metrics: ``{encoding: {split: {metric: number}}}``.
         histories: records of losses and scores by step, of each encoding.
         predictions: ``{encoding: {split: records}}``.
+        readings: how the programs of each encoding are read.
     """
 
     domain: str
@@ -54,6 +69,12 @@ class Results:
     metrics: Metrics
     histories: Mapping[str, figures.History]
     predictions: Mapping[str, Predictions]
+    readings: Mapping[str, Reading]
+
+    @property
+    def syntax(self) -> ProgramSyntax:
+        """Of the first encoding; the others write rotations in another way at most."""
+        return next(iter(self.readings.values())).syntax
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -74,7 +95,7 @@ class Results:
         images = self.config.num_scenes[DOMAINS[self.domain].splits[0]]
         scale = Scale(images, self.config.width_px, steps, tests)
         found_out = findings(self.domain, self.metrics, self.splits)
-        return [*found_out, scale_note(scale)]
+        return [*found_out, scale_note(self.domain, scale)]
 
 
 def make_report(
@@ -108,10 +129,13 @@ def make_sections(
     results: Results, raw: RawImages, render: Render, count: int
 ) -> list[Section]:
     """Sample rows of every test split; all pictures are rendered in one call."""
-    syntax = DOMAINS[results.domain].syntax
     samples = {
         split: make_samples(
-            split, raw.scenes(split), results.predictions, syntax, count
+            split,
+            raw.scenes(split),
+            results.predictions,
+            results.readings,
+            count,
         )
         for split in results.splits
     }
@@ -153,6 +177,7 @@ def make_figures(results: Results, raw: RawImages) -> list[Figure]:
     return [
         *(_scatter(results, raw) if isinstance(results.config, DotsConfig) else []),
         *_bars(results),
+        *_angles(results, raw),
         *_curves(results),
     ]
 
@@ -160,7 +185,7 @@ def make_figures(results: Results, raw: RawImages) -> list[Figure]:
 def _scatter(results: Results, raw: RawImages) -> list[Figure]:
     """Figure 5: all answers of the split that covers the whole image."""
     split = results.splits[-1]
-    syntax = DOMAINS[results.domain].syntax
+    syntax = results.syntax
     records = {e: p[split] for e, p in results.predictions.items() if p.get(split)}
     if not records or not isinstance(results.config, DotsConfig):
         return []
@@ -181,22 +206,65 @@ def _scatter(results: Results, raw: RawImages) -> list[Figure]:
 
 
 def _bars(results: Results) -> list[Figure]:
-    words = [
-        a for a in DOMAINS[results.domain].syntax.attributes if a in WORD_ATTRIBUTES
-    ]
+    words = [name for name in results.syntax.attributes if name in WORD_ATTRIBUTES]
+    if any(
+        "category" in m for splits in results.metrics.values() for m in splits.values()
+    ):
+        words.append("category")
     png = figures.attribute_bars(results.domain, results.metrics, results.splits, words)
     if png is None:
         return []
     caption = (
-        "Percent of matched objects with the right word. A drop from the left to the "
-        "right panel is what unseen pairs of shape and color cost. Dark lines: the "
-        "paper's figures, at its scale."
+        f"Percent of matched objects with the right word. {_DROPS[results.domain]}Dark "
+        "lines: the paper's figures, at its scale."
     )
     return [Figure("attributes", png, "Attributes", caption)]
 
 
+# what a difference between the panels of `_bars` shows
+_DROPS: Mapping[str, str] = {
+    "clevr": "A drop from the left to the right panel is what unseen pairs of shape "
+    "and color cost. ",
+    "6dof": "",
+    "shapenet": "A drop from the first panel to another is what the unseen textures, "
+    "shapes or cameras of that split cost. ",
+}
+
+
+def _angles(results: Results, raw: RawImages) -> list[Figure]:
+    """How the errors of the orientations are spread."""
+    errors = {
+        split: {
+            encoding: _errors_deg(splits[split], raw.scenes(split), reading)
+            for encoding, reading in results.readings.items()
+            if (splits := results.predictions.get(encoding, {})).get(split)
+        }
+        for split in results.splits
+        if results.syntax.rotation_rep != "yaw"
+    }
+    png = figures.error_shares(errors, METRICS["geodesic"].title)
+    if png is None:
+        return []
+    caption = (
+        "Share of matched objects whose orientation errs by less than so many degrees: "
+        "the steeper at the left, the better. A rise at the right end is objects taken "
+        "for turned round."
+    )
+    return [Figure("orientations", png, "Errors of the orientations", caption)]
+
+
+def _errors_deg(
+    records: Records, scenes: Sequence[Scene], reading: Reading
+) -> figures.FloatArray:
+    preds = predicted_scenes(records, reading.syntax)
+    target = scenes_of(records, scenes)
+    matches = match_scenes(preds, target)
+    angles = pair_angles_deg(matches, preds, target, reading.symmetries)
+    return angles[np.isfinite(angles)]
+
+
 def _curves(results: Results) -> list[Figure]:
-    unit = METRICS["mse" if isinstance(results.config, DotsConfig) else "l2"].title
+    unit = METRICS[main_error(results.syntax)].title
     plots = (
         (
             "validation",

@@ -1,5 +1,6 @@
 """Figures as PNG bytes; matplotlib without its global state."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -23,16 +24,23 @@ HELD_OUT, TRAINED = "#c2255c", "#2b8a6e"
 _LOSSES = {"ce": "cross-entropy", "number_mse": "squared error of the numbers"}
 
 
-def _figure(columns: int, width: float, height: float) -> "tuple[Figure, list[Axes]]":
+def _figure(
+    panels: int, width: float, height: float, columns: int = 2
+) -> "tuple[Figure, list[Axes]]":
+    """A figure of so many panels of this size in inches, `columns` side by side."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, columns))
+    columns = min(panels, columns)
+    rows = math.ceil(panels / columns)
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
         ax.spines[["left", "bottom"]].set_color(MUTED)
         ax.tick_params(colors=INK, labelsize=9)
-    return figure, list(axes)
+    for ax in axes[panels:]:
+        ax.remove()
+    return figure, list(axes[:panels])
 
 
 def _png(figure: "Figure") -> bytes:
@@ -57,7 +65,7 @@ def scatter(
     truth = next(iter(target.values()))
     panels = {"true positions": (truth, truth)}
     panels |= {name: (preds[name], target[name]) for name in preds}
-    figure, axes = _figure(len(panels), 3.6 * len(panels), 4.1)
+    figure, axes = _figure(len(panels), 3.6, 4.1, columns=len(panels))
     for ax, (title, (positions, true)) in zip(axes, panels.items(), strict=True):
         _cells(ax, in_training_cell)
         _dots(ax, positions, in_training_cell(true))
@@ -102,7 +110,7 @@ def loss_curves(histories: Mapping[str, History]) -> bytes | None:
     names = [n for n in names if any(r.get(n) for h in histories.values() for r in h)]
     if not names:
         return None
-    figure, axes = _figure(len(names), 5.4 * len(names), 3.4)
+    figure, axes = _figure(len(names), 5.4, 3.4)
     for ax, name in zip(axes, names, strict=True):
         for encoding, history in histories.items():
             _curve(ax, history, name, encoding, COLORS.get(encoding, INK))
@@ -124,7 +132,7 @@ def validation_curves(
     shown = [s for s in splits if any(f"{s}_error" in record for record in records)]
     if not shown:
         return None
-    figure, axes = _figure(len(shown), 5.4 * len(shown), 3.4)
+    figure, axes = _figure(len(shown), 5.4, 3.4)
     for ax, split in zip(axes, shown, strict=True):
         for encoding, history in histories.items():
             color = COLORS.get(encoding, INK)
@@ -158,9 +166,10 @@ def attribute_bars(
     shown = [a for a in attributes if any(a in _of(metrics, s, a) for s in splits)]
     if not shown:
         return None
-    figure, axes = _figure(len(splits), 5.4 * len(splits), 3.4)
+    panels = [s for s in splits if any(_of(metrics, s, name) for name in shown)]
+    figure, axes = _figure(len(panels), 5.4, 3.4)
     width = 0.8 / len(metrics)
-    for ax, split in zip(axes, splits, strict=True):
+    for ax, split in zip(axes, panels, strict=True):
         paper = PAPER.get(domain, {}).get(split, {})
         for index, encoding in enumerate(metrics):
             values = metrics[encoding].get(split, {})
@@ -189,3 +198,30 @@ def _bar_axes(ax: "Axes", title: str, names: Sequence[str]) -> None:
     ax.set_yticks(range(0, 101, 25))
     ax.set_title(title, color=INK, fontsize=11)
     ax.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.1))
+
+
+def error_shares(
+    errors: Mapping[str, Mapping[str, FloatArray]], unit: str
+) -> bytes | None:
+    """Which share of the objects errs by less than so much, a panel a split.
+
+    Args:
+        errors: ``{split: {encoding: (objects,)}}``, no NaN.
+        unit: what an error is.
+    """
+    shown = {s: e for s, e in errors.items() if any(len(v) for v in e.values())}
+    if not shown:
+        return None
+    figure, axes = _figure(len(shown), 5.4, 3.4)
+    for ax, (split, of_encodings) in zip(axes, shown.items(), strict=True):
+        for encoding, values in of_encodings.items():
+            shares = 100 * np.arange(1, len(values) + 1) / max(1, len(values))
+            color = COLORS.get(encoding, INK)
+            ax.plot(np.sort(values), shares, color=color, lw=1.8, label=encoding)
+        ax.set(xlim=(0, 180), ylim=(0, 100), xticks=range(0, 181, 30))
+        ax.set_title(split, color=INK, fontsize=11)
+        ax.set_xlabel(unit, color=INK)
+        ax.set_ylabel("objects [%]", color=INK)
+        ax.grid(color=CELL)
+        ax.legend(frameon=False, loc="lower right")
+    return _png(figure)

@@ -1,19 +1,37 @@
 """Sample rows of the report: an image, its programs, their reconstructions."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from igllm_pipelines.metrics.evaluate import predicted_scenes
-from igllm_pipelines.metrics.matching import match_objects
-from igllm_pipelines.report.reconstruction import Rebuilt, rebuild
+from igllm_pipelines.metrics.matching import match_objects, match_scenes
+from igllm_pipelines.metrics.objects import geodesic, l2
+from igllm_pipelines.report.reconstruction import Finish, Rebuilt, rebuild
 from igllm_pipelines.scene import ProgramSyntax, Scene, write_program
 from igllm_pipelines.scene.program import WORD_ATTRIBUTES
 
 Predictions = Mapping[str, Sequence[Mapping[str, Any]]]
 Span = tuple[str, bool]
 _ARGUMENT = re.compile(r"(\w+)=('[^']*'|\"[^\"]*\")")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How an encoding's programs are read.
+
+    Attributes:
+        syntax: of the programs.
+        finish: fills in what a predicted object does not say, see the domains'
+            configurations.
+        symmetries: of shapes, see `igllm_pipelines.metrics.objects.geodesic`.
+    """
+
+    syntax: ProgramSyntax
+    finish: Finish
+    symmetries: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,7 +65,7 @@ def make_samples(
     split: str,
     scenes: Sequence[Scene],
     predictions: Mapping[str, Predictions],
-    syntax: ProgramSyntax,
+    readings: Mapping[str, Reading],
     count: int,
 ) -> list[Sample]:
     """The first `count` images of a split that every encoding has an answer for.
@@ -56,7 +74,7 @@ def make_samples(
         split: its name.
         scenes: of the split, in the order of its labels.
         predictions: ``{encoding: {split: records}}``.
-        syntax: of the domain's programs.
+        readings: of each encoding.
         count: how many samples at most.
     """
     records = {
@@ -64,36 +82,38 @@ def make_samples(
         for encoding, splits in predictions.items()
     }
     known = [s for s in scenes if all(s.image_filename in r for r in records.values())]
-    return [_sample(split, scene, records, syntax) for scene in known[:count]]
+    return [_sample(split, scene, records, readings) for scene in known[:count]]
 
 
 def _sample(
     split: str,
     scene: Scene,
     records: Mapping[str, Mapping[str, Mapping[str, Any]]],
-    syntax: ProgramSyntax,
+    readings: Mapping[str, Reading],
 ) -> Sample:
     name = scene.image_filename
+    first = next(iter(readings.values()))
     truth = Answer(
         encoding="truth",
-        lines=_plain_lines(write_program(scene, syntax)),
+        lines=_plain_lines(write_program(scene, first.syntax)),
         remark=_number_of(len(scene.objects), scene),
         rebuilt=Rebuilt(None),
     )
     answers = tuple(
-        _answer(encoding, scene, by_image[name]["program"], syntax)
+        _answer(encoding, scene, by_image[name]["program"], readings[encoding])
         for encoding, by_image in records.items()
     )
     return Sample(split, name, truth, answers)
 
 
-def _answer(encoding: str, scene: Scene, program: str, syntax: ProgramSyntax) -> Answer:
+def _answer(encoding: str, scene: Scene, program: str, reading: Reading) -> Answer:
+    syntax = reading.syntax
     (pred,) = predicted_scenes([{"program": program}], syntax)
     return Answer(
         encoding=encoding,
         lines=mark_wrong_words(program, pred, scene, syntax),
-        remark=_remark(pred, scene),
-        rebuilt=rebuild(pred, scene),
+        remark=_remark(pred, scene, reading),
+        rebuilt=rebuild(pred, scene, reading.finish, syntax.attributes),
     )
 
 
@@ -102,17 +122,20 @@ def _number_of(count: int, scene: Scene) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _remark(pred: Scene | None, target: Scene) -> str:
+def _remark(pred: Scene | None, target: Scene, reading: Reading) -> str:
     if pred is None:
         return "does not parse"
     number = _number_of(len(pred.objects), target)
-    *_, distances = match_objects(pred, target)
-    if not len(distances):
-        return number
-    distance = float(distances.mean())
+    matches = match_scenes([pred], [target])
+    distance = l2(matches)
     if target.camera is None:
-        return f"{distance:.4f} image sides off"
-    return f"{number}, {distance:.2f} m off on average"
+        return number if math.isnan(distance) else f"{distance:.4f} image sides off"
+    errors = [] if math.isnan(distance) else [f"{distance:.2f} m"]
+    if reading.syntax.rotation_rep != "yaw":
+        angle = geodesic(matches, [pred], [target], reading.symmetries)
+        errors += [] if math.isnan(angle) else [f"{angle:.0f} degrees"]
+    average = " on average" if len(matches.scene) > 1 else ""
+    return f"{number}, {' and '.join(errors)} off{average}" if errors else number
 
 
 def _plain_lines(program: str) -> tuple[tuple[Span, ...], ...]:

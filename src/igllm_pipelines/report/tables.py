@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 Metrics = Mapping[str, Mapping[str, Mapping[str, float]]]
 """``{encoding: {split: {metric: number}}}``"""
 
-# Table 1 of the paper: split -> metric -> encoding; we do not have its material row
+# Tables 1 to 3 of the paper: split -> metric -> encoding; we do not have Table 1's
+# material row
 PAPER: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]] = {
     "clevr": {
         "val_ID": {
@@ -26,7 +27,39 @@ PAPER: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]] = {
             "color": {"char": 98.60, "float": 98.14},
             "shape": {"char": 93.50, "float": 93.14},
         },
-    }
+    },
+    "6dof": {
+        "val_ID": {
+            "l2": {"char": 0.02, "float": 0.04},
+            "geodesic": {"char": 5.03, "float": 6.18},
+            "color": {"char": 79.10, "float": 81.90},
+            "material": {"char": 99.00, "float": 99.00},
+            "shape": {"char": 99.80, "float": 100.00},
+        }
+    },
+    "shapenet": {
+        "val_ID": {
+            "l2": {"char": 0.23, "float": 0.21},
+            "geodesic": {"char": 8.05, "float": 5.78},
+            "count": {"char": 0.01, "float": 0.01},
+            "color": {"char": 80.96, "float": 84.27},
+            "shape": {"char": 91.96, "float": 94.05},
+            "category": {"char": 97.92, "float": 98.58},
+        },
+        "val_OOD_texture": {
+            "l2": {"char": 0.28, "float": 0.26},
+            "geodesic": {"char": 12.95, "float": 9.79},
+            "count": {"char": 0.04, "float": 0.05},
+            "shape": {"char": 76.89, "float": 81.67},
+            "category": {"char": 96.48, "float": 97.65},
+        },
+        "val_OOD_shape": {
+            "l2": {"char": 0.37, "float": 0.36},
+            "geodesic": {"char": 44.47, "float": 41.31},
+            "count": {"char": 0.05, "float": 0.05},
+            "category": {"char": 86.52, "float": 88.23},
+        },
+    },
 }
 SPLIT_TITLES: Mapping[str, Mapping[str, str]] = {
     "2d": {
@@ -36,6 +69,17 @@ SPLIT_TITLES: Mapping[str, Mapping[str, str]] = {
     "clevr": {
         "val_ID": "ID: condition A",
         "val_OOD": "OOD: condition B",
+    },
+    "so3": {
+        "val_ID": "ID: orientations as in training",
+        "val_OOD": "OOD: held-out orientations",
+    },
+    "6dof": {"val_ID": "ID"},
+    "shapenet": {
+        "val_ID": "ID",
+        "val_OOD_texture": "OOD-T: unseen textures",
+        "val_OOD_shape": "OOD-T+S: unseen shapes and textures",
+        "val_OOD_camera": "OOD: unseen pitch and radius of the camera",
     },
 }
 
@@ -79,6 +123,13 @@ METRICS: Mapping[str, Metric] = {
     "l2": Metric(
         "L2 [m]", ".2f", True, "Distance of matched objects, averaged by scene."
     ),
+    "geodesic": Metric(
+        "Geod. [deg]",
+        ".1f",
+        True,
+        "Angle between the orientations of matched objects, averaged by scene; of the "
+        "orientations in which a symmetric object looks the same, the nearest one.",
+    ),
     "count": Metric(
         "Count", ".2f", True, "Mean difference from the true number of objects."
     ),
@@ -88,7 +139,14 @@ METRICS: Mapping[str, Metric] = {
         "Mat. [%]", ".2f", False, "Matched objects of the right material."
     ),
     "shape": Metric(
-        "Shape [%]", ".2f", False, "Matched objects of the right shape, spheres aside."
+        "Shape [%]",
+        ".2f",
+        False,
+        "Matched objects of the right shape, spheres aside and shapes that training "
+        "never saw.",
+    ),
+    "category": Metric(
+        "Cat. [%]", ".2f", False, "Matched objects of the right category of shapes."
     ),
     "parse_rate": Metric("parsed [%]", ".1f", False, "Answers that are programs."),
 }
@@ -194,6 +252,28 @@ def terminal_table(domain: str, metrics: Metrics, splits: Sequence[str]) -> "Tab
     for name, cells in content.rows:
         table.add_row(escape(METRICS[name].title), *(_markup(cell) for cell in cells))
     return table
+
+
+def encodings_text(
+    domain: str, metrics: Metrics, name: str, splits: Sequence[str]
+) -> str:
+    """One metric of many encodings for the terminal: a row each, a column a split.
+
+    >>> metrics = {"float_quat": {"val_ID": {"geodesic": 8.25}}}
+    >>> print(encodings_text("so3", metrics, "geodesic", ["val_ID"]))
+    so3: Geod. [deg]    val_ID
+    float_quat             8.2
+    """
+    title = f"{domain}: {METRICS[name].title}"
+    rows = [(title, *splits)] + [
+        (encoding, *(format_metric(name, m.get(s, {}).get(name)) for s in splits))
+        for encoding, m in metrics.items()
+    ]
+    left, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
+    return "\n".join(
+        "    ".join([row[0].ljust(left), *map(str.rjust, row[1:], widths)])
+        for row in rows
+    )
 
 
 def _markup(cell: Cell) -> str:

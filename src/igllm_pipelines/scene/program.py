@@ -16,9 +16,9 @@ fenced code block is read from inside the fence.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -106,6 +106,30 @@ class ProgramSyntax:
         """One number as text; a rounded zero is written without a minus."""
         text = format(value, self.number_format)
         return format(0.0, self.number_format) if float(text) == 0 else text
+
+
+def syntax_from_record(record: Mapping[str, Any]) -> ProgramSyntax:
+    """Reads what `dataclasses.asdict` made of a syntax, through JSON or not.
+
+    >>> import json
+    >>> from dataclasses import asdict
+    >>> syntax = ProgramSyntax(("shape", "loc"), {"shape": ("cube",)})
+    >>> syntax_from_record(json.loads(json.dumps(asdict(syntax)))) == syntax
+    True
+    """
+    synonyms = record["synonyms"].items()
+    return ProgramSyntax(
+        **{
+            **record,
+            "attributes": tuple(record["attributes"]),
+            "words": _tuples(record["words"]),
+            "synonyms": {name: _tuples(words) for name, words in synonyms},
+        }
+    )
+
+
+def _tuples(lists: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(words) for name, words in lists.items()}
 
 
 class Attribute(NamedTuple):

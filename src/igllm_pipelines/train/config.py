@@ -82,9 +82,10 @@ class WarmUpConfig:
         learning_rate: peak rate of AdamW; a cosine leads it to 2 % of it.
         weight_decay: of AdamW.
         warm_up_steps: steps of linear warm-up before the cosine.
-        mirror: half of the images are mirrored, and their labels with them.
-        location_weight: weight of the squared error of x, y, z beside the
-            cross-entropies.
+        mirror: half of the images are mirrored, and their labels with them; not where
+            rotations are learned.
+        location_weight, rotation_weight: weights of the squared errors of x, y, z and
+            of the 6d rotation beside the cross-entropies.
         num_threads: torch threads, 0 for one a core.
     """
 
@@ -95,6 +96,7 @@ class WarmUpConfig:
     warm_up_steps: int = 50
     mirror: bool = True
     location_weight: float = 1.0
+    rotation_weight: float = 1.0
     num_threads: int = 0
 
     def __post_init__(self) -> None:

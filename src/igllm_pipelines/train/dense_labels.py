@@ -1,7 +1,8 @@
 """Dense labels: what stands in each cell of a tower's map.
 
-The cell that holds the projected centre of an object carries the object's words and
-location; of two objects in one cell the nearer one counts.
+The cell that holds the projected centre of an object carries the object's words, its
+location and, where programs say it in full, its rotation; of two objects in one cell
+the nearer one counts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,25 +12,33 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from igllm_pipelines.scene.rotations import COMPONENTS, to_representation
 from igllm_pipelines.scene.scene import Scene, SceneObject
+
+ROTATION_REP = "6d"  # the continuous one, whatever the programs write
 
 
 @dataclass(frozen=True)
 class LabelLayout:
-    """The order of a cell's outputs: presence, each attribute's words, x, y, z.
+    """The order of a cell's outputs.
+
+    Presence, each attribute's words, x, y, z and the two rows of the 6d rotation.
 
     Attributes:
         words: the vocabulary.
         side: of the square map, in cells.
+        rotation: whether there is a rotation to learn.
     """
 
     words: Mapping[str, tuple[str, ...]]
     side: int
+    rotation: bool = False
 
     @property
-    def num_outputs(self) -> int:
-        """Outputs of a cell."""
-        return 1 + sum(map(len, self.words.values())) + 3
+    def sizes(self) -> list[int]:
+        """Outputs of each part."""
+        rotation = COMPONENTS[ROTATION_REP] if self.rotation else 0
+        return [1, *map(len, self.words.values()), 3, rotation]
 
 
 class DenseLabels(NamedTuple):
@@ -39,12 +48,14 @@ class DenseLabels(NamedTuple):
     column by column as `ConvTower` reads it.
     ``words``: ``(num_objects, num_attributes)``, index into the vocabulary.
     ``location``: ``(num_objects, 3)``, world metres.
+    ``rotation``: ``(num_objects, 6)``, the 6d representation, or ``(num_objects, 0)``.
     """
 
     image: NDArray[np.int64]
     cell: NDArray[np.int64]
     words: NDArray[np.int64]
     location: NDArray[np.float32]
+    rotation: NDArray[np.float32]
 
 
 def mirror_scene(scene: Scene) -> Scene:
@@ -79,7 +90,8 @@ def dense_labels(scene: Scene, layout: LabelLayout, image_px: int) -> DenseLabel
     """Labels of one scene, ``image`` zero everywhere.
 
     Raises:
-        ValueError: an object lacks pixel coordinates, location or a word.
+        ValueError: an object lacks pixel coordinates, location, a word or, where it is
+            learned, the rotation.
     """
     cells: dict[int, SceneObject] = {}
     far_to_near = sorted(scene.objects, key=lambda o: -_known(scene, o)[2])
@@ -93,12 +105,24 @@ def dense_labels(scene: Scene, layout: LabelLayout, image_px: int) -> DenseLabel
         for obj in cells.values()
     ]
     places = [obj.location for obj in cells.values()]
+    turns = [_rotation(scene, obj, layout) for obj in cells.values()]
+    shape = (len(cells), layout.sizes[-1])
     return DenseLabels(
         image=np.zeros(len(cells), dtype=np.int64),
         cell=np.fromiter(cells, dtype=np.int64),
         words=np.asarray(words, dtype=np.int64).reshape(-1, len(layout.words)),
         location=np.asarray(places, dtype=np.float32).reshape(-1, 3),
+        rotation=np.asarray(turns, dtype=np.float32).reshape(shape),
     )
+
+
+def _rotation(scene: Scene, obj: SceneObject, layout: LabelLayout) -> list[float]:
+    if not layout.rotation:
+        return []
+    if obj.rotation is None:
+        raise ValueError(f"{scene.image_filename}: an object lacks its rotation")
+    numbers: list[float] = to_representation(obj.rotation, ROTATION_REP).tolist()
+    return numbers
 
 
 def _known(scene: Scene, obj: SceneObject) -> tuple[float, float, float]:
@@ -125,4 +149,5 @@ def stack_labels(labels: Sequence[DenseLabels]) -> DenseLabels:
         cell=np.concatenate([one.cell for one in labels]),
         words=np.concatenate([one.words for one in labels]),
         location=np.concatenate([one.location for one in labels]),
+        rotation=np.concatenate([one.rotation for one in labels]),
     )

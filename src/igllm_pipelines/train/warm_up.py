@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from igllm_pipelines.model.towers import Tower
 from igllm_pipelines.model.vision import VisionSource
+from igllm_pipelines.scene.program import ProgramSyntax
 from igllm_pipelines.scene.scene import Scene
 from igllm_pipelines.train import checkpoints
 from igllm_pipelines.train.config import WarmUpConfig
@@ -48,12 +49,12 @@ def dense_loss(
     outputs: Float[Tensor, "batch cells outputs"],
     labels: DenseLabels,
     layout: LabelLayout,
-    location_weight: float,
+    config: WarmUpConfig,
 ) -> Float[Tensor, ""]:
-    """Presence over all cells; words and location over the cells that hold objects.
+    """Presence over all cells; everything else over the cells that hold objects.
 
-    The sum of binary cross-entropy, the cross-entropy of each attribute, and
-    ``location_weight`` times the mean squared error of x, y, z in metres.
+    The sum of binary cross-entropy, the cross-entropy of each attribute, and the mean
+    squared errors of x, y, z in metres and of the 6d rotation, each with its weight.
     """
     presence = torch.zeros(outputs.shape[:2])
     image, cell = torch.from_numpy(labels.image), torch.from_numpy(labels.cell)
@@ -61,13 +62,17 @@ def dense_loss(
     loss = functional.binary_cross_entropy_with_logits(outputs[..., 0], presence)
     if not len(image):
         return loss
-    sizes = [len(words) for words in layout.words.values()]
-    *words, location = outputs[image, cell, 1:].split([*sizes, 3], dim=-1)
+    parts = outputs[image, cell].split(layout.sizes, dim=-1)
+    _, *words, location, rotation = parts
     targets = torch.from_numpy(labels.words)
     for column, logits in enumerate(words):
         loss = loss + functional.cross_entropy(logits, targets[:, column])
     error = functional.mse_loss(location, torch.from_numpy(labels.location))
-    return loss + location_weight * error
+    loss = loss + config.location_weight * error
+    if not layout.rotation:
+        return loss
+    error = functional.mse_loss(rotation, torch.from_numpy(labels.rotation))
+    return loss + config.rotation_weight * error
 
 
 class DenseBatches:
@@ -131,7 +136,7 @@ def warm_up_tower(
     split: str,
     *,
     folder: Path,
-    words: Mapping[str, tuple[str, ...]],
+    syntax: ProgramSyntax,
     config: WarmUpConfig,
     image_px: int,
     seed: int,
@@ -143,7 +148,8 @@ def warm_up_tower(
         scenes: what the training images show.
         vision: the images.
         split: of the images.
-        words: the vocabulary of the attributes that are learned.
+        syntax: of the domain's programs. Their words and the location are learned, and
+            the rotation unless it is CLEVR's yaw.
         config: of the warm-up.
         folder: of the checkpoints. The last one stays, so that the same command again
             trains nothing.
@@ -157,13 +163,15 @@ def warm_up_tower(
         NonFiniteLossError: the loss became NaN or infinite.
         ValueError: a label lacks what is learned.
     """
-    layout = LabelLayout(dict(words), math.isqrt(tower.num_tokens))
+    layout = LabelLayout(
+        dict(syntax.words), math.isqrt(tower.num_tokens), _has_rotation(syntax)
+    )
     batches = DenseBatches(
         scenes, vision, split, layout, image_px, mirror=config.mirror, seed=seed
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        readout = nn.Linear(tower.width, layout.num_outputs)
+        readout = nn.Linear(tower.width, sum(layout.sizes))
     settings = {k: v for k, v in asdict(config).items() if k != "num_threads"}
     run = {
         "settings": settings,
@@ -179,6 +187,10 @@ def warm_up_tower(
     last = losses[-max(1, len(losses) // 10) :]
     logger.info("warm-up of the tower: loss %.3f", np.mean(last))
     return float(np.mean(last))
+
+
+def _has_rotation(syntax: ProgramSyntax) -> bool:
+    return "rotation" in syntax.attributes and syntax.rotation_rep != "yaw"
 
 
 def _fit(
@@ -210,7 +222,7 @@ def _fit(
     for step in bar:
         images, labels, names = batches.batch(step, config.batch_size)
         outputs = modules["readout"](modules["tower"](images))
-        loss = dense_loss(outputs, labels, layout, config.location_weight)
+        loss = dense_loss(outputs, labels, layout, config)
         losses.append(float(loss.detach()))
         if not math.isfinite(losses[-1]):
             raise NonFiniteLossError(

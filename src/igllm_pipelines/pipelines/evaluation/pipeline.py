@@ -6,12 +6,19 @@ from igllm_pipelines.pipelines.evaluation import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """``predictions, raw, params:domain scenes -> metrics``."""
+    """``predictions, raw, syntax -> metrics``."""
     return Pipeline(
         [
             Node(
                 nodes.evaluate,
-                ["predictions", "raw", "params:domain", "params:scenes"],
+                {
+                    "predictions": "predictions",
+                    "raw": "raw",
+                    "syntax": "syntax",
+                    "domain": "params:domain",
+                    "encoding": "params:encoding",
+                    "scenes": "params:scenes",
+                },
                 "metrics",
                 name="evaluate",
                 tags="eval",

@@ -2,24 +2,28 @@
 
 from typing import Any
 
-from igllm_pipelines.domains import DOMAINS
+from igllm_pipelines.domains import DOMAINS, encoding_syntax
 from igllm_pipelines.infer.config import InferenceConfig
+from igllm_pipelines.scene import ProgramSyntax
 
 
 def predict(
     *,
     model: Any,
     tokenizer: Any,
+    syntax: ProgramSyntax,
     vision: Any,
     raw: Any,
     domain: str,
+    encoding: str,
     inference: InferenceConfig,
 ) -> dict[str, list[dict[str, Any]]]:
     """Prediction records of every split but the training split."""
     from igllm_pipelines.infer.predict import Predictor
     from igllm_pipelines.train.threads import torch_threads
 
-    predictor = Predictor(model, tokenizer, DOMAINS[domain].syntax, inference)
+    written = encoding_syntax(syntax, encoding)
+    predictor = Predictor(model, tokenizer, written, inference)
     predictions = {}
     with torch_threads(inference.num_threads):
         for split in DOMAINS[domain].splits[1:]:

@@ -14,9 +14,11 @@ def create_pipeline() -> Pipeline:
                 {
                     "model": "model",
                     "tokenizer": "tokenizer",
+                    "syntax": "syntax",
                     "vision": "vision",
                     "raw": "raw",
                     "domain": "params:domain",
+                    "encoding": "params:encoding",
                     "inference": "params:inference",
                 },
                 "predictions",

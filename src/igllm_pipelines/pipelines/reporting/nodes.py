@@ -10,6 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from igllm_pipelines.domains import encoding_syntax
+from igllm_pipelines.scene import ProgramSyntax
+
 
 @dataclass(frozen=True)
 class ReportingConfig:
@@ -34,11 +37,13 @@ def collect_metrics(**of_encodings: dict[str, Any]) -> dict[str, Any]:
 def make_report(
     *,
     domain: str,
+    encodings: dict[str, str],
     scenes: dict[str, Any],
     rendering: dict[str, Any],
     ray: dict[str, Any],
     reporting: dict[str, Any],
     raw: Any,
+    syntax: ProgramSyntax,
     metrics: dict[str, Any],
     **of_encodings: Any,
 ) -> dict[str, bytes]:
@@ -55,6 +60,7 @@ def make_report(
         metrics,
         _of("history", of_encodings),
         _of("predictions", of_encodings),
+        _readings(config, syntax, {name: encodings[name] for name in metrics}),
     )
     render = partial(
         render_pictures, source=config, rendering=rendering_config(rendering, ray)
@@ -75,12 +81,36 @@ def summarize(
     from igllm_pipelines.report import build
 
     config = scene_config(domain, scenes)
-    results = build.Results(domain, config, metrics, _of("history", of_encodings), {})
+    histories = _of("history", of_encodings)
+    results = build.Results(domain, config, metrics, histories, {}, {})
     paths = {
         "page": f"{report}/index.html",
         "metrics and curves": str(Path(report).parent),
     }
     return build.summary(results, paths)
+
+
+def compare_rotations(domain: str, **of_encodings: Any) -> tuple[dict[str, Any], str]:
+    """Metrics of each encoding by its name, and their geodesic errors as a table."""
+    from igllm_pipelines.domains import DOMAINS
+    from igllm_pipelines.report.tables import encodings_text
+
+    metrics = _of("metrics", of_encodings)
+    splits = DOMAINS[domain].splits[1:]
+    return metrics, encodings_text(domain, metrics, "geodesic", splits)
+
+
+def _readings(
+    config: Any, syntax: ProgramSyntax, encodings: Mapping[str, str]
+) -> dict[str, Any]:
+    from igllm_pipelines.domains.sources import symmetries
+    from igllm_pipelines.report.samples import Reading
+
+    known = symmetries(config)
+    return {
+        name: Reading(encoding_syntax(syntax, encoding), config.finish, known)
+        for name, encoding in encodings.items()
+    }
 
 
 def _of(name: str, datasets: Mapping[str, Any]) -> dict[str, Any]:

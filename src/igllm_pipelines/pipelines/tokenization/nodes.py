@@ -2,23 +2,39 @@
 
 from typing import Any
 
-from igllm_pipelines.domains import DOMAINS
+from igllm_pipelines.domains import (
+    DOMAINS,
+    encoding_syntax,
+    parse_encoding,
+    program_syntax,
+)
+from igllm_pipelines.scene import ProgramSyntax
 
 
-def train_tokenizer(domain: str, data_card: dict[str, Any]) -> Any:
-    """Trains the byte-level BPE of a domain whose data passed validation."""
+def describe_programs(
+    raw: Any, domain: str, data_card: dict[str, Any]
+) -> ProgramSyntax:
+    """The syntax of a domain's programs, with the words of the training scenes."""
+    del data_card  # an input only so that invalid data stop the line here
+    return program_syntax(domain, raw.scenes(DOMAINS[domain].splits[0]))
+
+
+def train_tokenizer(syntax: ProgramSyntax) -> Any:
+    """Trains the byte-level BPE of a domain; it serves every encoding."""
     from igllm_pipelines.tokens.tokenizer import train_tokenizer as train
 
-    del data_card  # an input only so that invalid data stop the line here
-    return train(DOMAINS[domain].syntax)
+    return train(syntax)
 
 
-def tokenize(raw: Any, tokenizer: Any, domain: str, encoding: str) -> dict[str, Any]:
+def tokenize(
+    raw: Any, tokenizer: Any, syntax: ProgramSyntax, encoding: str
+) -> dict[str, Any]:
     """Tokenizes the scenes of every split: ``{split: pyarrow.Table}``."""
     from igllm_pipelines.tokens.encoding import encode_scenes
 
-    syntax = DOMAINS[domain].syntax
+    numbers = parse_encoding(encoding).numbers
+    written = encoding_syntax(syntax, encoding)
     return {
-        split: encode_scenes(raw.scenes(split), syntax, encoding, tokenizer)
+        split: encode_scenes(raw.scenes(split), written, numbers, tokenizer)
         for split in raw.splits()
     }

@@ -6,16 +6,23 @@ from igllm_pipelines.pipelines.tokenization import nodes
 
 
 def create_tokenizer_pipeline() -> Pipeline:
-    """The tokenizer, once a domain."""
+    """What programs look like and the tokenizer, once a domain."""
     return Pipeline(
         [
             Node(
+                nodes.describe_programs,
+                ["raw", "params:domain", "data_card"],
+                "syntax",
+                name="describe_programs",
+                tags="data",
+            ),
+            Node(
                 nodes.train_tokenizer,
-                ["params:domain", "data_card"],
+                "syntax",
                 "tokenizer",
                 name="train_tokenizer",
                 tags="data",
-            )
+            ),
         ]
     )
 
@@ -26,7 +33,7 @@ def create_tokens_pipeline() -> Pipeline:
         [
             Node(
                 nodes.tokenize,
-                ["raw", "tokenizer", "params:domain", "params:encoding"],
+                ["raw", "tokenizer", "syntax", "params:encoding"],
                 "tokens",
                 name="tokenize",
                 tags="data",

@@ -5,9 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from igllm_pipelines.domains import DOMAINS
+from igllm_pipelines.domains import DOMAINS, encoding_syntax, parse_encoding
 from igllm_pipelines.infer.config import InferenceConfig
 from igllm_pipelines.model.config import ModelConfig, TowerConfig
+from igllm_pipelines.scene import ProgramSyntax
 from igllm_pipelines.train.config import TrainingConfig, WarmUpConfig
 
 
@@ -21,7 +22,7 @@ def make_tower(tower: TowerConfig, seed: int) -> Any:
 def warm_up_tower(
     *,
     raw: Any,
-    data_card: dict[str, Any],
+    syntax: ProgramSyntax,
     checkpoints: Path,
     domain: str,
     tower: TowerConfig,
@@ -32,7 +33,6 @@ def warm_up_tower(
     from igllm_pipelines.model.build import build_tower
     from igllm_pipelines.train import warm_up as room
 
-    del data_card  # an input only so that invalid data stop the line here
     split = DOMAINS[domain].splits[0]
     module = build_tower(tower, seed)
     room.warm_up_tower(
@@ -40,7 +40,7 @@ def warm_up_tower(
         raw.scenes(split),
         raw,
         split,
-        words=DOMAINS[domain].syntax.words,
+        syntax=syntax,
         config=warm_up,
         folder=checkpoints,
         image_px=tower.image_px,
@@ -69,6 +69,7 @@ def train_model(
     vision: Any,
     tower: Any,
     tokenizer: Any,
+    syntax: ProgramSyntax,
     tokens: Mapping[str, Any],
     checkpoints: Path,
     domain: str,
@@ -82,7 +83,8 @@ def train_model(
     from igllm_pipelines.model.build import build_model
     from igllm_pipelines.train.run import train_on_split
 
-    config = model if encoding == "float" else replace(model, numeric_head="none")
+    as_values = parse_encoding(encoding).numbers == "float"
+    config = model if as_values else replace(model, numeric_head="none")
     split = DOMAINS[domain].splits[0]
     module = build_model(
         tower,
@@ -103,6 +105,7 @@ def train_model(
             raw=raw,
             vision=vision,
             tokenizer=tokenizer,
+            syntax=encoding_syntax(syntax, encoding),
             domain=domain,
             training=training,
             inference=inference,
@@ -117,18 +120,15 @@ def _validation(
     raw: Any,
     vision: Any,
     tokenizer: Any,
+    syntax: ProgramSyntax,
     domain: str,
     training: TrainingConfig,
     inference: InferenceConfig,
 ) -> Callable[[Any], dict[str, float]]:
-    """Scores a model on the first images of each held-out split.
-
-    The error is the domain's: the mean squared error in 2D, else L2.
-    """
+    """Scores a model on the first images of each test split, by `main_error`."""
     from igllm_pipelines.infer.predict import Predictor
-    from igllm_pipelines.metrics.evaluate import evaluate_predictions
+    from igllm_pipelines.metrics.evaluate import evaluate_predictions, main_error
 
-    syntax = DOMAINS[domain].syntax
     count = training.validation_samples
     splits = {s: raw.scenes(s)[:count] for s in DOMAINS[domain].splits[1:]}
 
@@ -139,7 +139,7 @@ def _validation(
             names = [scene.image_filename for scene in scenes]
             records = predictor.predict(vision, split, names, show_progress=False)
             metrics = evaluate_predictions(records, scenes, syntax)
-            error = metrics.get("mse", metrics.get("l2"))
+            error = metrics.get(main_error(syntax))
             if error is not None:
                 errors[f"{split}_error"] = error
         return errors

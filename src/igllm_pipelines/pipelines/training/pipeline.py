@@ -22,7 +22,7 @@ def create_tower_pipeline(*, frozen: bool) -> Pipeline:
                 nodes.warm_up_tower,
                 {
                     "raw": "raw",
-                    "data_card": "data_card",
+                    "syntax": "syntax",
                     "checkpoints": "tower_checkpoints",
                     "domain": "params:domain",
                     "tower": "params:tower",
@@ -55,6 +55,7 @@ def create_pipeline() -> Pipeline:
                     "vision": "vision",
                     "tower": "tower",
                     "tokenizer": "tokenizer",
+                    "syntax": "syntax",
                     "tokens": "tokens",
                     "checkpoints": "checkpoints",
                     "domain": "params:domain",
