@@ -152,8 +152,9 @@ def load_catalog(config: AssetsConfig) -> Catalog:
     Raises:
         AssetError: the folder is missing or has no usable model of a category.
     """
+    from igllm_pipelines.assets.folder import folder_catalog
     from igllm_pipelines.assets.procedural import procedural_catalog
 
     if config.root is None:
         return procedural_catalog(config)
-    raise NotImplementedError
+    return folder_catalog(config)

@@ -210,7 +210,7 @@ def _cushion_seat(c: Chair) -> Mesh:
 
 
 def _round_seat(c: Chair) -> Mesh:
-    outline = ellipse(0.54 * c.width, 0.54 * c.depth, 32)
+    outline = ellipse(0.7 * c.width, 0.7 * c.depth, 32)
     return slab(outline, c.seat, c.seat + 0.04, 0.012)
 
 
@@ -260,7 +260,6 @@ SEATS: dict[str, Callable[[Chair], Mesh]] = {
 ARMS: dict[str, Callable[[Chair], Mesh] | None] = {
     "none": None,
     "posts": _arms_on_posts,
-    "bare": None,
     "panels": _arm_panels,
     "loops": _arm_loops,
 }
@@ -272,9 +271,11 @@ def chair(index: int) -> Mesh:
         index, {"back": [*BACKS], "legs": [*LEGS], "arms": [*ARMS], "seat": [*SEATS]}
     )
     draw = Proportions("chair", index)
+    # legs, back and arms stand on a round seat, which reaches beyond them
+    share = 0.78 if style["seat"] == "round" else 1.0
     sizes = Chair(
-        width=draw.between(0.38, 0.56),
-        depth=draw.between(0.38, 0.52),
+        width=share * draw.between(0.38, 0.56),
+        depth=share * draw.between(0.38, 0.52),
         seat=draw.between(0.36, 0.62),
         back=draw.between(0.3, 0.68),
         recline_deg=draw.between(2, 14),

@@ -13,8 +13,10 @@ from igllm_pipelines.assets.solids import (
     four_corners,
     lathe,
     mirror_pair,
+    rectangle,
     rod,
     shifted,
+    slab,
     turned,
 )
 
@@ -72,7 +74,11 @@ def _cushions(s: Sofa, columns: list[float], width: float, front: float) -> Mesh
 
 
 def _seats(s: Sofa) -> Mesh:
-    return _cushions(s, s.columns(), s.width / s.seats, s.depth / 2 + 0.02)
+    return _seats_of(s, s.columns())
+
+
+def _seats_of(s: Sofa, columns: list[float]) -> Mesh:
+    return _cushions(s, columns, s.width / s.seats, s.depth / 2 + 0.02)
 
 
 def _bench_seat(s: Sofa) -> Mesh:
@@ -86,9 +92,8 @@ def _chaise(s: Sofa) -> Mesh:
     long = _cushions(s, [last], wide, reach)
     size = (wide, reach - s.front, s.frame - s.feet)
     middle = (last, (reach + s.front) / 2, (s.frame + s.feet) / 2)
-    return merge(
-        [_cushions(s, rest, wide, s.depth / 2 + 0.02), long, box(size, middle, 0.02)]
-    )
+    foot = box((0.7 * wide, 0.06, s.frame), (last, reach - 0.1, s.frame / 2))
+    return merge([_seats_of(s, rest), long, box(size, middle, 0.02), foot])
 
 
 def _left_chaise(s: Sofa) -> Mesh:
@@ -98,7 +103,7 @@ def _left_chaise(s: Sofa) -> Mesh:
 def _back_board(s: Sofa, height: float) -> Mesh:
     y = (s.back_depth - s.depth) / 2
     size = (s.width + 0.02, s.back_depth, height - s.feet)
-    return cushion(size, (0, y, (height + s.feet) / 2), 0.05)
+    return box(size, (0, y, (height + s.feet) / 2), 0.03)
 
 
 def _tight_back(s: Sofa) -> Mesh:
@@ -128,8 +133,8 @@ def _channel_back(s: Sofa) -> Mesh:
     for i in range(count):
         x = (i + 0.5) * step - s.width / 2
         top = s.back + 0.12 * (1 - (2 * x / s.width) ** 2)
-        y, size = s.front - 0.06, (step, 0.16, top - s.frame)
-        rolls.append(cushion(size, (x, y, (top + s.frame) / 2), 0.07))
+        roll = slab(rectangle(step, 0.16, 0.45 * step, 2), s.frame, top, 0.02)
+        rolls.append(shifted(roll, x, s.front - 0.06))
     return merge([_back_board(s, s.seat), *rolls])
 
 
@@ -141,9 +146,8 @@ def _low_bolster_back(s: Sofa) -> Mesh:
         for x in s.columns()
     ]
     y = 0.03 - s.depth / 2
-    board = box(
-        (s.width, 0.06, s.seat + 0.2 - s.feet), (0, y, (s.seat + 0.2 + s.feet) / 2)
-    )
+    top = s.seat + 0.2
+    board = box((s.width, 0.06, top - s.feet), (0, y, (top + s.feet) / 2))
     return merge([board, *bolsters])
 
 
@@ -151,22 +155,22 @@ def _box_arms(s: Sofa) -> Mesh:
     top = s.seat + 0.18
     size = (s.arm, s.depth, top - s.feet)
     x = (s.width + s.arm) / 2
-    return mirror_pair(cushion(size, (x, 0, (top + s.feet) / 2), 0.03))
+    return mirror_pair(box(size, (x, 0, (top + s.feet) / 2), 0.03))
 
 
 def _rolled_arms(s: Sofa) -> Mesh:
     top, x = s.seat + 0.14, (s.width + s.arm) / 2
     wall = box((0.7 * s.arm, s.depth, top - s.feet), (x, 0, (top + s.feet) / 2))
     radius, y = 0.6 * s.arm, s.depth / 2 + 0.01
-    return mirror_pair(merge([wall, rod((x, -y, top), (x, y, top), radius, sides=24)]))
+    return mirror_pair(merge([wall, rod((x, -y, top), (x, y, top), radius, sides=20)]))
 
 
 def _slanted_arms(s: Sofa) -> Mesh:
     """Arms that lean outwards and rise towards the back."""
     height = s.seat + 0.2 - s.feet
-    arm = cushion((0.6 * s.arm, s.depth, height), (0, 0, height / 2), 0.05)
+    arm = box((0.7 * s.arm, s.depth, height), (0, 0, height / 2), 0.03)
     lean = np.eye(4)
-    lean[0, 2], lean[2, 1] = 0.3, -0.12
+    lean[0, 2], lean[2, 1] = 0.2, -0.12
     x = s.width / 2 + 0.3 * s.arm
     return mirror_pair(shifted(arm.transformed(lean), x, 0, s.feet))
 
@@ -186,7 +190,7 @@ def _foot_span(s: Sofa) -> tuple[float, float]:
 
 def _round_feet(s: Sofa) -> Mesh:
     x, y = _foot_span(s)
-    foot = lathe([(0.03, 0), (0.05, 0.4 * s.feet), (0.035, s.feet + 0.01)], 12)
+    foot = lathe([(0.03, 0), (0.05, 0.4 * s.feet), (0.035, s.feet + 0.01)], 10)
     return four_corners(shifted(foot, x, y))
 
 
@@ -196,9 +200,8 @@ def _tapered_feet(s: Sofa) -> Mesh:
 
 
 def _plinth(s: Sofa) -> Mesh:
-    return box(
-        (s.width - 0.1, s.depth - 0.12, s.feet + 0.02), (0, 0, s.feet / 2 + 0.01)
-    )
+    height = s.feet + 0.02
+    return box((s.width - 0.1, s.depth - 0.12, height), (0, 0, height / 2))
 
 
 def _runners(s: Sofa) -> Mesh:

@@ -4,6 +4,7 @@ Each is manifold with its faces turned outwards. Lengths in metres, z up.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import combinations, product
 
 import numpy as np
@@ -29,13 +30,17 @@ def box(size: Point, centre: Point = (0, 0, 0), chamfer: float = 0.006) -> Mesh:
     """
     half = np.asarray(size, dtype=np.float64) / 2
     cut = min(chamfer, half.min() / 2)
-    # three vertices at each corner: the one of axis a lies in the face across a
+    return Mesh(_box_vertices(half, cut) + np.asarray(centre), _box_faces())
+
+
+def _box_vertices(half: Array, cut: float) -> Array:
+    """Three at each corner: the one of axis a lies in the face across a."""
     shrink = cut * (1 - np.eye(3))
-    vertices = np.concatenate([np.array(s) * (half - shrink) for s in _CORNERS])
-    return _convex(vertices, _chamfered_box_faces(), smooth=False, centre=centre)
+    return np.concatenate([np.array(s) * (half - shrink) for s in _CORNERS])
 
 
-def _chamfered_box_faces() -> list[Face]:
+@cache
+def _box_faces() -> tuple[Face, ...]:
     faces: list[Face] = []
     for a, sign in product(range(3), (-1, 1)):
         ring = [3 * i + a for i, s in enumerate(_CORNERS) if s[a] == sign]
@@ -45,7 +50,8 @@ def _chamfered_box_faces() -> list[Face]:
         if len(differ) == 1:
             a, b = (axis for axis in range(3) if axis != differ[0])
             faces.append((3 * i + a, 3 * i + b, 3 * j + b, 3 * j + a))
-    return faces + [(3 * i, 3 * i + 1, 3 * i + 2) for i in range(8)]
+    faces += [(3 * i, 3 * i + 1, 3 * i + 2) for i in range(8)]
+    return _turned_outwards(_box_vertices(np.ones(3), 0.25), faces)
 
 
 def cushion(
@@ -61,41 +67,51 @@ def cushion(
     """
     half = np.asarray(size, dtype=np.float64) / 2
     radius = min(radius, 0.95 * float(half.min()))
+    sides, directions = _cushion_points(steps)
+    vertices = sides * (half - radius) + radius * directions
+    return Mesh(vertices + np.asarray(centre), _cushion_faces(steps), smooth=True)
+
+
+@cache
+def _cushion_keys(steps: int) -> tuple[tuple[int, ...], ...]:
+    """The points on the surface of a cubic grid; it is cut in two along each axis."""
+    last = 2 * steps + 1
+    grid = product(range(last + 1), repeat=3)
+    return tuple(key for key in grid if {*key} & {0, last})
+
+
+@cache
+def _cushion_points(steps: int) -> tuple[Array, Array]:
+    """On which side of the centre each point lies, and where its normal points."""
+    keys = np.array(_cushion_keys(steps))
     ramp = np.tan(np.linspace(0, np.pi / 4, steps + 1))
     node = np.concatenate([-ramp[::-1], ramp])
-    side = np.repeat([-1.0, 1.0], steps + 1)
-    index = [
-        key
-        for key in product(range(len(node)), repeat=3)
-        if {*key} & {0, len(node) - 1}
-    ]
-    keys = np.array(index)
-    direction = node[keys] / np.linalg.norm(node[keys], axis=1, keepdims=True)
-    vertices = side[keys] * (half - radius) + radius * direction
-    return _convex(vertices, _grid_faces(index), smooth=True, centre=centre)
+    directions = node[keys] / np.linalg.norm(node[keys], axis=1, keepdims=True)
+    return np.where(keys <= steps, -1.0, 1.0), directions
 
 
-def _grid_faces(index: list[tuple[int, ...]]) -> list[Face]:
-    """The squares on the surface of a cube of grid points."""
-    number = {key: i for i, key in enumerate(index)}
-    last = max(index)[0]
+@cache
+def _cushion_faces(steps: int) -> tuple[Face, ...]:
+    number = {key: i for i, key in enumerate(_cushion_keys(steps))}
+    last = 2 * steps + 1
     faces: list[Face] = []
     for axis, level in product(range(3), (0, last)):
         for u, v in product(range(last), repeat=2):
             ring = [(u, v), (u + 1, v), (u + 1, v + 1), (u, v + 1)]
             keys = [(*p[:axis], level, *p[axis:]) for p in ring]
             faces.append(tuple(number[key] for key in keys))
-    return faces
+    sides, directions = _cushion_points(steps)
+    return _turned_outwards(sides + directions, faces)
 
 
-def _convex(vertices: Array, faces: list[Face], smooth: bool, centre: Point) -> Mesh:
-    """A convex solid about the origin, moved: turns each face outwards."""
+def _turned_outwards(vertices: Array, faces: list[Face]) -> tuple[Face, ...]:
+    """The faces of a convex solid about the origin, counter-clockwise from outside."""
     outward = []
     for face in faces:
         a, b, c = vertices[list(face[:3])]
         inside_out = np.cross(b - a, c - a) @ a < 0
         outward.append(face[::-1] if inside_out else face)
-    return Mesh(vertices + np.asarray(centre), tuple(outward), smooth)
+    return tuple(outward)
 
 
 def loft(rings: ArrayLike, smooth: bool = True) -> Mesh:

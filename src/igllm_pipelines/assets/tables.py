@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import gcd
 
+import numpy as np
+
 from igllm_pipelines.assets.design import Proportions, combination
 from igllm_pipelines.assets.mesh import Array, Mesh, merge
 from igllm_pipelines.assets.solids import (
@@ -94,6 +96,20 @@ def _cone(t: Table) -> Mesh:
     return lathe([(r * s, h * z) for s, z in rings])
 
 
+def _hourglass(t: Table) -> Mesh:
+    """A body with a waist."""
+    r, h = 0.34 * t.depth, t.height
+    angle = np.linspace(-1, 1, 9)
+    return lathe([(r * (0.35 + 0.65 * a * a), h * (a + 1) / 2) for a in angle])
+
+
+def _disc_column(t: Table) -> Mesh:
+    """A thin column on a flat disc."""
+    r, h = 0.34 * t.depth, t.height
+    rings = [(r, 0), (r, 0.02), (0.9 * r, 0.03), (0.5 * t.leg, 0.035), (0.5 * t.leg, h)]
+    return lathe(rings)
+
+
 def _cross_foot(t: Table) -> Mesh:
     """A column on four feet."""
     column = box((1.8 * t.leg, 1.8 * t.leg, t.height), (0, 0, t.height / 2))
@@ -112,7 +128,7 @@ def _two_columns(t: Table) -> Mesh:
 
 def _trestle(t: Table) -> Mesh:
     """Two trestles that are narrow at the top."""
-    x, y = 0.36 * t.width, 0.4 * t.depth
+    x, y = t.corner
     leg = bar((x, 0.3 * y, t.height), (x, y, 0), t.leg, t.leg)
     rung = box((0.8 * t.leg, 1.4 * y, 0.04), (x, 0, 0.35 * t.height))
     return merge([four_corners(leg), mirror_pair(rung)])
@@ -120,20 +136,20 @@ def _trestle(t: Table) -> Mesh:
 
 def _crossed_legs(t: Table) -> Mesh:
     """An X at each end."""
-    x, y = 0.38 * t.width, 0.42 * t.depth
+    x, y = t.corner
     leg = bar((x, -y, 0), (x, y, t.height), t.leg, t.leg)
     beam = rod((-x, 0, t.height / 2), (x, 0, t.height / 2), 0.4 * t.leg)
     return merge([four_corners(leg), beam])
 
 
 def _side_panels(t: Table) -> Mesh:
-    size = (0.04, 0.86 * t.depth, t.height)
-    return mirror_pair(box(size, (0.42 * t.width, 0, t.height / 2)))
+    x, y = t.corner
+    return mirror_pair(box((0.04, 2 * y, t.height), (x, 0, t.height / 2)))
 
 
 def _tube_frames(t: Table) -> Mesh:
     """A bent tube at each end."""
-    x, y, r = 0.4 * t.width, 0.42 * t.depth, 0.4 * t.leg
+    (x, y), r = t.corner, 0.4 * t.leg
     corners = [(x, -y, t.height), (x, -y, r), (x, y, r), (x, y, t.height)]
     return mirror_pair(sweep(rounded_path(corners, 0.06), circle(r, 8)))
 
@@ -154,23 +170,18 @@ def _solid_box(t: Table) -> Mesh:
 
 def _desk(t: Table) -> Mesh:
     """Drawers on the right, a panel on the left, a board at the rear."""
-    wide, deep = 0.28 * t.width, 0.86 * t.depth
-    x = 0.46 * t.width - wide / 2
-    body = box((wide, deep, t.height - 0.06), (x, 0, (t.height + 0.06) / 2))
-    step = (t.height - 0.08) / 3
-    fronts = [
-        box(
-            (0.9 * wide, 0.03, 0.9 * step),
-            (x, deep / 2 + 0.01, 0.07 + (i + 0.5) * step),
-        )
-        for i in range(3)
+    x, y = 0.32 * t.width, 0.43 * t.depth
+    height = t.height - 0.06
+    body = box((0.28 * t.width, 2 * y, height), (x, 0, 0.06 + height / 2))
+    front = (0.25 * t.width, 0.03, 0.3 * height)
+    drawers = [
+        box(front, (x, y + 0.01, 0.06 + share * height)) for share in (0.17, 0.5, 0.83)
     ]
-    feet = box((0.9 * wide, 0.8 * deep, 0.08), (x, 0, 0.04))
-    panel = box((0.04, deep, t.height), (-0.44 * t.width, 0, t.height / 2))
-    rear = box(
-        (0.9 * t.width, 0.03, 0.5 * t.height), (0, -0.4 * t.depth, 0.72 * t.height)
-    )
-    return merge([body, *fronts, feet, panel, rear])
+    foot = box((0.25 * t.width, 1.8 * y, 0.08), (x, 0, 0.04))
+    panel = box((0.04, 2 * y, t.height), (-0.44 * t.width, 0, t.height / 2))
+    board = (0.9 * t.width, 0.03, 0.5 * t.height)
+    rear = box(board, (0, -0.4 * t.depth, 0.72 * t.height))
+    return merge([body, *drawers, foot, panel, rear])
 
 
 BASES: dict[str, tuple[Callable[[Table], Mesh], int]] = {
@@ -184,6 +195,8 @@ BASES: dict[str, tuple[Callable[[Table], Mesh], int]] = {
     "pedestal": (_pedestal, 0),
     "drum": (_drum, 0),
     "cone": (_cone, 0),
+    "hourglass": (_hourglass, 0),
+    "disc_column": (_disc_column, 0),
     "two_columns": (_two_columns, 2),
     "trestle": (_trestle, 2),
     "crossed_legs": (_crossed_legs, 2),
@@ -195,23 +208,27 @@ BASES: dict[str, tuple[Callable[[Table], Mesh], int]] = {
 
 _ANY = ("corner_legs", "splayed_legs", "turned_legs", "hairpin_legs", "cross_foot")
 _LONG = ("two_columns", "trestle", "crossed_legs", "side_panels", "tube_frames")
-_ROUND = ("three_legs", "pedestal", "drum", "cone")
+_ROUND = ("three_legs", "pedestal", "drum", "cone", "hourglass", "disc_column")
 _BASES_OF_TOP = {
     "rectangle": (*_ANY, *_LONG, "solid_box", "desk"),
-    "round": (*_ANY[:4], *_ROUND, "cross_foot"),
+    "round": (*_ANY, *_ROUND),
     "rounded": (*_ANY, *_LONG, "desk"),
-    "square": (*_ANY, "solid_box", "pedestal", "cone"),
-    "oval": (*_ANY, *_LONG),
+    "square": (*_ANY, "pedestal", "disc_column"),
+    "oval": (*_ANY, *_LONG, "disc_column"),
     "octagon": (*_ANY, "pedestal", "drum"),
-    "hexagon": ("three_legs", "pedestal", "drum", "cone"),
+    "hexagon": ("three_legs", "hourglass", "drum", "cone"),
 }
 _TOP_SYMMETRY = {
     "rectangle": 2, "rounded": 2, "oval": 2, "square": 4, "octagon": 8, "hexagon": 6,
     "round": 0,
 }  # fmt: skip
 _FORMS = [f"{top} {base}" for top, bases in _BASES_OF_TOP.items() for base in bases]
-_STYLES = {"form": _FORMS, "extra": ["none", "shelf", "apron"],
-           "height": ["dining", "coffee", "bar"]}  # fmt: skip
+_STYLES = {
+    "form": _FORMS,
+    "extra": ["none", "shelf", "apron"],
+    "height": ["dining", "coffee", "bar"],
+}
+_INSETS = {"rectangle": (0.78, 0.9), "square": (0.78, 0.9), "rounded": (0.7, 0.78)}
 _HEIGHTS = {"dining": (0.68, 0.76), "coffee": (0.34, 0.46), "bar": (0.9, 1.08)}
 
 
@@ -235,7 +252,7 @@ def _sizes(top: str, height: str, draw: Proportions) -> Table:
         height=draw.between(*_HEIGHTS[height]),
         thickness=draw.between(0.025, 0.06),
         leg=draw.between(0.04, 0.08),
-        inset=draw.between(0.78, 0.9) if top in ("rectangle", "square") else 0.62,
+        inset=draw.between(*_INSETS.get(top, (0.6, 0.66))),
     )
 
 
