@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -109,12 +109,13 @@ class Project:
         from igllm_pipelines.settings import CONFIG_LOADER_ARGS
 
         with explained("--params: "):
-            overrides = OmegaConf.to_container(OmegaConf.from_dotlist([*self.params]))
+            given = OmegaConf.to_container(OmegaConf.from_dotlist([*self.params]))
+        settings: dict[str, Any] = dict(CONFIG_LOADER_ARGS)
         return OmegaConfigLoader(
             conf_source=str(self.root / "conf"),
             env=self.env,
-            runtime_params=overrides,
-            **CONFIG_LOADER_ARGS,
+            runtime_params=cast("dict[str, Any]", given),
+            **settings,
         )
 
 

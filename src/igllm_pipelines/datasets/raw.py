@@ -1,4 +1,4 @@
-"""A Kedro dataset for rendered images and their labels."""
+"""A Kedro dataset for images and their labels, rendered or downloaded."""
 
 from pathlib import Path
 from typing import Any
@@ -7,9 +7,11 @@ from kedro.io import AbstractDataset
 
 
 class RawDataset(AbstractDataset[Any, Any]):
-    """A folder with image shards and label files.
+    """A folder with image shards and label files, or a pointer to a download.
 
     Saves a `render.job.RenderJob`: makes the scenes that the folder does not hold yet.
+    Saves a `domains.official.OfficialConfig`: checks that the download is there and
+    points to it; shards that were rendered before stay for the next job.
     Loads `RawData`.
     """
 
@@ -18,17 +20,28 @@ class RawDataset(AbstractDataset[Any, Any]):
         self.metadata = metadata
 
     def load(self) -> Any:
-        from igllm_pipelines.shards.raw import RawData
+        from igllm_pipelines.shards.official import open_raw
 
-        return RawData(self._filepath)
+        return open_raw(self._filepath)
 
     def save(self, data: Any) -> None:
+        from igllm_pipelines.domains.official import OfficialConfig
+        from igllm_pipelines.shards import official
         from igllm_pipelines.shards.writer import write_raw
 
-        write_raw(self._filepath, data)
+        if isinstance(data, OfficialConfig):
+            official.check_download(data.folder, data.splits)
+            pointer = official.Pointer(str(data.folder), data.yaw, data.num_scenes)
+            official.write_pointer(self._filepath, pointer)
+        else:
+            official.remove_pointer(self._filepath)
+            write_raw(self._filepath, data)
 
     def _exists(self) -> bool:
-        return any((self._filepath / "labels").glob("*.json"))
+        from igllm_pipelines.shards.official import POINTER
+
+        labels = (self._filepath / "labels").glob("*.json")
+        return (self._filepath / POINTER).exists() or any(labels)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

@@ -8,9 +8,10 @@ xyz Euler angles in radians). Ours stand beside them: ``rotation_quat``,
 ``lights``, ``backdrop``, ``seed``, ``generator``, ``engine``, which suffice to render
 the image again.
 
-A yaw that comes without ``rotation_quat`` is read as degrees. The original CLEVR
-generator handed its degrees to Blender as radians, so the pictures of its released
-data show another yaw than their labels say.
+A yaw that comes without ``rotation_quat`` is read in one of two ways (`YAWS`). The
+original CLEVR generator drew a number of degrees in [0, 360) and handed it to Blender,
+which takes radians. ``stated`` reads degrees, as the label says and as the paper does;
+``rendered`` reads radians, which is what the pictures show.
 """
 
 import json
@@ -38,6 +39,7 @@ from igllm_pipelines.scene.scene import (
 Record = dict[str, Any]
 _WORDS = ("size", "color", "material", "shape")
 _MORE_WORDS = (*_WORDS, "texture")
+YAWS = ("rendered", "stated")
 
 
 class LabelError(ValueError):
@@ -87,12 +89,13 @@ def scene_to_record(scene: Scene) -> Record:
     return {k: v for k, v in record.items() if v or k in official}
 
 
-def scene_from_record(record: Record, where: str) -> Scene:
+def scene_from_record(record: Record, where: str, yaw: str = "stated") -> Scene:
     """Reads one scene.
 
     Args:
         record: as in a label file.
         where: names the record in errors, ``train.json, scene 7``.
+        yaw: of `YAWS`, how a yaw without a quaternion is read.
 
     Raises:
         LabelError: a field is missing, of the wrong type or not finite.
@@ -103,7 +106,7 @@ def scene_from_record(record: Record, where: str) -> Scene:
     if not isinstance(filename, str) or not filename:
         raise LabelError(f"{where}: 'image_filename' is missing or no text")
     objects = [
-        _object_from_record(obj, f"{where} ({filename}), object {index}")
+        _object_from_record(obj, f"{where} ({filename}), object {index}", yaw)
         for index, obj in enumerate(record["objects"])
     ]
     try:
@@ -121,7 +124,7 @@ def scene_from_record(record: Record, where: str) -> Scene:
         raise LabelError(f"{where} ({filename}): {error}") from error
 
 
-def _object_from_record(record: Record, where: str) -> SceneObject:
+def _object_from_record(record: Record, where: str, yaw: str) -> SceneObject:
     if not isinstance(record, dict):
         raise LabelError(f"{where}: an object must be a JSON object")
     if "3d_coords" not in record:
@@ -133,7 +136,7 @@ def _object_from_record(record: Record, where: str) -> SceneObject:
     try:
         return SceneObject(
             location=finite_tuple(record["3d_coords"], 3, "3d_coords"),  # type: ignore[arg-type]
-            rotation=_rotation(record),  # type: ignore[arg-type]
+            rotation=_rotation(record, yaw),  # type: ignore[arg-type]
             extents=record.get("extents"),
             pixel_coords=record.get("pixel_coords"),
             visible_pixels=record.get("visible_pixels"),
@@ -143,7 +146,7 @@ def _object_from_record(record: Record, where: str) -> SceneObject:
         raise LabelError(f"{where}: {error}; mend or remove the label") from error
 
 
-def _rotation(record: Record) -> tuple[float, ...] | None:
+def _rotation(record: Record, yaw: str) -> tuple[float, ...] | None:
     if "rotation_quat" in record:
         return finite_tuple(record["rotation_quat"], 4, "rotation_quat")
     rotation = record.get("rotation")
@@ -152,8 +155,9 @@ def _rotation(record: Record) -> tuple[float, ...] | None:
     if isinstance(rotation, Sequence):
         angles = finite_tuple(rotation, 3, "rotation")
         return tuple(from_representation(angles, "euler").tolist())
-    (degrees,) = finite_tuple([rotation], 1, "rotation")
-    return tuple(quat_from_yaw(math.radians(degrees)).tolist())
+    (number,) = finite_tuple([rotation], 1, "rotation")
+    yaw_rad = number if yaw == "rendered" else math.radians(number)
+    return tuple(quat_from_yaw(yaw_rad).tolist())
 
 
 def write_labels(
@@ -177,8 +181,15 @@ def write_labels(
     os.replace(partial, path)
 
 
-def read_labels(path: Path) -> list[Scene]:
+def read_labels(
+    path: Path, *, yaw: str = "stated", limit: int | None = None
+) -> list[Scene]:
     """Reads a label file, official or ours.
+
+    Args:
+        path: of the file.
+        yaw: of `YAWS`, how a yaw without a quaternion is read.
+        limit: only so many scenes from the beginning, None for all.
 
     Raises:
         LabelError: the file is missing or no JSON, a scene cannot be read, or two
@@ -194,8 +205,8 @@ def read_labels(path: Path) -> list[Scene]:
     if not isinstance(records, list):
         raise LabelError(f"{path}: neither a list of scenes nor a list under 'scenes'")
     scenes = [
-        scene_from_record(record, f"{path}, scene {index}")
-        for index, record in enumerate(records)
+        scene_from_record(record, f"{path}, scene {index}", yaw)
+        for index, record in enumerate(records[:limit])
     ]
     _check_unique(path, scenes)
     return scenes

@@ -1,4 +1,4 @@
-"""Reads a raw data folder: ours of several shards a split, or the official downloads.
+"""Reads a raw data folder: ours of several shards a split, or an official download.
 
 ::
 
@@ -8,7 +8,7 @@
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -27,15 +27,27 @@ class RawData:
     """Scenes and images of all splits; cheap to make, nothing is read before use.
 
     Safe to pickle and to use after a fork.
+
+    Args:
+        root: the folder with images/ and labels/.
+        yaw: how a yaw without a quaternion is read, see `scene.labels`.
+        limits: ``{split: number}`` of splits that end after so many scenes; their
+            other images are passed over.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(
+        self,
+        root: Path,
+        yaw: str = "stated",
+        limits: Mapping[str, int] | None = None,
+    ) -> None:
         self.root = Path(root)
+        self._yaw, self._limits = yaw, dict(limits or {})
         self._scenes: dict[str, list[Scene]] = {}
         self._places: dict[str, dict[str, tuple[TarIndex, str]]] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        return {"root": self.root, "_scenes": {}, "_places": {}}
+        return {**self.__dict__, "_scenes": {}, "_places": {}}
 
     def __repr__(self) -> str:
         return f"RawData({str(self.root)!r})"
@@ -60,12 +72,29 @@ class RawData:
             LabelError: the file is missing or a label cannot be read.
         """
         if split not in self._scenes:
-            self._scenes[split] = read_labels(self.root / "labels" / f"{split}.json")
+            path, limit = (
+                self.root / "labels" / f"{split}.json",
+                self._limits.get(split),
+            )
+            self._scenes[split] = read_labels(path, yaw=self._yaw, limit=limit)
         return self._scenes[split]
 
     def filenames(self, split: str) -> list[str]:
         """Names of the images that the shards of `split` hold, in their order."""
-        return list(self._index(split))
+        names = self._index(split)
+        if split not in self._limits:
+            return list(names)
+        used = {scene.image_filename for scene in self.scenes(split)}
+        return [name for name in names if name in used]
+
+    def image_file(self, split: str, filename: str) -> bytes:
+        """The PNG or JPEG file of an image, as it is stored.
+
+        Raises:
+            ShardError: the tar is missing or damaged, or does not hold it.
+        """
+        tar, member = self._place(split, filename)
+        return tar.read(member)
 
     def image(self, split: str, filename: str) -> Pixels:
         """One image ``(height, width, 3)``, uint8.

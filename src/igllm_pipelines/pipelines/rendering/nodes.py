@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from igllm_pipelines.domains.official import OfficialConfig
     from igllm_pipelines.render.job import RenderJob
 
 
@@ -12,11 +13,17 @@ def plan_rendering(
     rendering: dict[str, Any],
     ray: dict[str, Any],
     seed: int,
-) -> "RenderJob":
-    """A job of all scenes of the domain; saving it renders what is not there yet."""
+) -> "RenderJob | OfficialConfig":
+    """A job of all scenes of the domain; saving it renders what is not there yet.
+
+    Of an official download there is nothing to render: saving it points to it.
+    """
+    from igllm_pipelines.domains.official import OfficialConfig
     from igllm_pipelines.domains.sources import scene_config
     from igllm_pipelines.render.config import rendering_config
     from igllm_pipelines.render.job import RenderJob
 
     source = scene_config(domain, scenes)
+    if isinstance(source, OfficialConfig):
+        return source
     return RenderJob(source, rendering_config(rendering, ray), seed)
