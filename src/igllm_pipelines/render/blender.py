@@ -103,9 +103,10 @@ class BlenderRenderer:
         self.place(scene)
         self.call_cycles()
         with Image.open(self._file) as image:
-            pixels = np.asarray(image.convert("RGB"))
+            picture = Image.new("RGBA", image.size, "white")
+            picture.alpha_composite(image.convert("RGBA"))
         self._file.unlink()
-        return pixels
+        return np.asarray(picture.convert("RGB"))
 
     def call_cycles(self) -> None:
         """The bare call of Cycles; the picture lands in a scratch file."""

@@ -20,8 +20,8 @@ GROUND_YAW_RAD = 2.697982
 FLOOR_HALF_M = 1000.0
 # radiance, 1 is white: of the sky that the camera sees, and of what lights the objects;
 # low enough that the lamps still throw shadows
-SKY_SEEN, SKY_LIGHT = 0.9, 0.25
-WHITE_LIGHT = 0.35
+SKY_SEEN, SKY_LIGHT = 0.9, 0.15
+WHITE_LIGHT = 0.15
 
 
 def apply_settings(scene: Any, config: RenderingConfig) -> None:
@@ -67,7 +67,10 @@ class Studio:
         self._worlds: dict[str, Any] = {}
 
     def show(self, backdrop: str) -> None:
-        """Makes this the backdrop of the next pictures; of `scene.scene.BACKDROPS`."""
+        """Makes this the backdrop of the next pictures; of `scene.scene.BACKDROPS`.
+
+        Pictures before ``white`` come out transparent around the objects.
+        """
         if backdrop not in self._worlds:
             self._worlds[backdrop] = _WORLDS[backdrop](self._bpy)
             if backdrop in _GROUNDS:
@@ -75,6 +78,10 @@ class Studio:
                 self._scene.collection.objects.link(ground)
                 self._grounds[backdrop] = ground
         self._scene.world = self._worlds[backdrop]
+        # the denoiser would not keep white white: it stays out of the film
+        clear = backdrop == "white"
+        self._scene.render.film_transparent = clear
+        self._scene.render.image_settings.color_mode = "RGBA" if clear else "RGB"
         for name, ground in self._grounds.items():
             ground.hide_render = name != backdrop
 
@@ -112,7 +119,7 @@ def _sky_world(bpy: ModuleType) -> Any:
 
 
 def _white_world(bpy: ModuleType) -> Any:
-    return _world(bpy, "White", seen=1.0, light=WHITE_LIGHT)
+    return _world(bpy, "White", seen=WHITE_LIGHT, light=WHITE_LIGHT)
 
 
 def _world(bpy: ModuleType, name: str, *, seen: float, light: float) -> Any:
