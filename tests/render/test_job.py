@@ -31,6 +31,13 @@ from tests.render.test_job import JOB, SlowJob
 write_raw(Path(sys.argv[1]), SlowJob(JOB))
 """
 
+CLUSTER_RUN = """
+import sys
+from pathlib import Path
+from tests.render.test_job import render_on_a_cluster_that_loses_a_machine
+render_on_a_cluster_that_loses_a_machine(Path(sys.argv[1]))
+"""
+
 
 class CountingJob:
     """A job that remembers how many scenes it was asked for."""
@@ -189,6 +196,48 @@ def test_interrupted_run_ends_soon_and_leaves_no_process(tmp_path):
     finally:
         run.kill()
     assert not any(map(lives, everyone))
+
+
+def render_on_a_cluster_that_loses_a_machine(root):
+    """Two Ray nodes of one CPU each; one dies when both render."""
+    # a death is known in 5 s
+    os.environ["RAY_health_check_period_ms"] = "1000"  # noqa: SIM112
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    doomed = cluster.add_node(num_cpus=1).all_processes["raylet"][0].process.pid
+
+    class Killer(CountingJob):
+        def run(self, missing, count):
+            for number, scene in enumerate(self._job.run(missing, count)):
+                if number == 3:
+                    wait_for(lambda: renderers(doomed))
+                if number == 6:
+                    raylet = psutil.Process(doomed)
+                    for process in [raylet, *raylet.children(recursive=True)]:
+                        process.kill()
+                print("made", scene.split, scene.index)  # noqa: T201
+                yield scene
+                time.sleep(0.3)
+
+    rendering = replace(FAST, workers=None, ray_address=cluster.address)
+    write_raw(root, Killer(replace(JOB, rendering=rendering)))
+    cluster.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.blender
+def test_lost_machine_of_a_cluster_changes_nothing(unbroken, tmp_path):
+    command = [sys.executable, "-c", CLUSTER_RUN, str(tmp_path)]
+    run = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    made = [line for line in run.stdout.splitlines() if line.startswith("made ")]
+    assert len(made) == len(set(made)) == 14
+    assert "trying again with a new worker" in run.stderr
+    assert labels(tmp_path) == labels(unbroken)
+    assert largest_difference(tmp_path, unbroken) <= 2
 
 
 def test_dots_are_the_same_each_time(tmp_path):

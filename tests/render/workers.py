@@ -16,6 +16,10 @@ class Unruly:
     def pid(self, value):
         return os.getpid()
 
+    def work(self, seconds):
+        time.sleep(seconds)
+        return os.getpid()
+
     def fail(self, value):
         raise ValueError(f"bad value {value}")
 
@@ -93,3 +97,10 @@ class Probe(BlenderWorker):
                 context.render.threads,
             ),
         }
+
+
+class Stillborn:
+    """A worker that cannot start."""
+
+    def __init__(self):
+        raise OSError("no room left")

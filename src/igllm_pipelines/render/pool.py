@@ -1,8 +1,12 @@
 """A pool of Blender processes: Ray actors, on this machine or on a cluster.
 
-Each actor has one scene at a time. An actor that dies, hangs or has made its share of
-scenes is replaced; only the scene it had is made again. A scene that takes down three
-actors ends the run and is named.
+Each actor has one scene at a time and gets the next before the finished one is
+written. An actor that dies, hangs or has made its share of scenes is replaced; only
+the scene it had is made again. A scene that takes down three actors ends the run and
+is named; the loss of a whole machine is no fault of the scenes that were on it.
+
+An actor takes one CPU. Where the cluster has none free it waits, and whatever machine
+joins later is used. Every machine of a cluster needs this package.
 
 Ray's own servers listen on every interface of this machine. What guards them is Ray's
 token (``~/.ray/auth_token``), which it asks for by itself; ``RAY_AUTH_MODE`` is left
@@ -16,6 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from types import TracebackType
 from typing import Any
 
@@ -23,10 +28,13 @@ from igllm_pipelines.render.config import RenderingConfig
 
 logger = logging.getLogger(__name__)
 MAX_CRASHES = 3
-_QUIET = {
+PATIENCE_S = 60.0  # without any actor at work: then it is said
+RECOUNT_S = 5.0  # between two looks at the size of the cluster
+_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else ray warns about its own plans
+    "RAY_worker_niceness": "0",  # ray's default of 15 lets everything else go first
 }
 
 
@@ -41,17 +49,19 @@ class Task:
     name: str
     method: str
     arguments: tuple[Any, ...]
-    crashes: int = 0
+    crashed_on: list[str] = field(default_factory=list)  # machines, once a crash
 
 
 @dataclass
 class _Slot:
-    """The place of one actor in the pool."""
+    """One actor, and the start or the result of a task that it is waited for."""
 
-    actor: Any = None
-    done: int = 0
+    actor: Any
+    waits_for: Any
+    node: str | None = None  # until it has found a free CPU
     task: Task | None = None
-    started: float = field(default_factory=time.monotonic)
+    since: float = field(default_factory=time.monotonic)
+    done: int = 0
 
 
 class RenderPool:
@@ -69,10 +79,13 @@ class RenderPool:
         self._worker = worker
         self._arguments = arguments
         self._slots: list[_Slot] = []
+        self._queue: deque[Task] = deque()
+        self._failed_starts = 0
         self._own_ray = False
 
     def __enter__(self) -> "RenderPool":
-        os.environ.update({k: v for k, v in _QUIET.items() if k not in os.environ})
+        missing = {k: v for k, v in _ENVIRONMENT.items() if k not in os.environ}
+        os.environ.update(missing)
         import ray
 
         logging.getLogger("ray").setLevel(logging.ERROR)
@@ -81,6 +94,8 @@ class RenderPool:
             ray.init(**self._ray_options(), configure_logging=False)
         actor = ray.remote(num_cpus=1, max_restarts=0)(self._worker)
         self._new_actor: Callable[[], Any] = lambda: actor.remote(*self._arguments)
+        self._num_workers = self._count_workers()
+        self._counted_at = self._idle_since = time.monotonic()
         return self
 
     def __exit__(
@@ -91,39 +106,35 @@ class RenderPool:
     ) -> None:
         import ray
 
-        for slot in self._slots:
+        for slot in list(self._slots):
             self._retire(slot)
         if self._own_ray:
             ray.shutdown()
 
+    @property
+    def num_workers(self) -> int:
+        """Actors that work at the same time, where that many CPUs are free."""
+        if time.monotonic() - self._counted_at > RECOUNT_S:
+            self._num_workers = self._count_workers()
+            self._counted_at = time.monotonic()
+        return self._num_workers
+
     def map(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Any]]:
         """Yields every task with its result, in the order in which they finish.
 
+        Takes tasks only as actors become free, a few ahead.
+
         Raises:
-            RenderError: a task killed its actor three times.
+            RenderError: a task killed its actor three times, or no actor starts.
             Exception: whatever a task raised by itself.
         """
-        import ray
-
-        queue = deque(tasks)
-        workers = min(self._config.num_workers, len(queue))
-        self._slots = [_Slot() for _ in range(workers)]
-        running: dict[Any, _Slot] = {}
-        while queue or running:
-            for slot in self._slots:
-                if slot.task is None and queue:
-                    running[self._give(slot, queue.popleft())] = slot
-            ready, _ = ray.wait(list(running), timeout=1.0)
-            late = [ref for ref, slot in running.items() if self._is_late(slot)]
-            for ref in {*ready, *late}:
-                slot = running.pop(ref)
-                task, slot.task = slot.task, None
-                assert task is not None
-                result = self._collect(ref if ref in ready else None, task, slot)
-                if result is _CRASHED:
-                    queue.appendleft(task)
-                else:
-                    yield task, result
+        source = iter(tasks)
+        self._give_out(source)
+        while self._queue or any(slot.task for slot in self._slots):
+            finished = list(self._collect_ready())
+            self._replace_late()
+            self._give_out(source)  # before the caller writes what is finished
+            yield from finished
 
     def _ray_options(self) -> dict[str, Any]:
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -137,49 +148,126 @@ class RenderPool:
             **quiet,
         }
 
-    def _give(self, slot: _Slot, task: Task) -> Any:
-        if slot.done >= self._config.scenes_per_worker:
-            self._retire(slot)
-        if slot.actor is None:
-            slot.actor, slot.done = self._new_actor(), 0
-        slot.task, slot.started = task, time.monotonic()
-        return getattr(slot.actor, task.method).remote(*task.arguments)
-
-    def _is_late(self, slot: _Slot) -> bool:
-        return time.monotonic() - slot.started > self._config.scene_timeout_s
-
-    def _collect(self, ref: Any, task: Task, slot: _Slot) -> Any:
-        """The result of a task, or `_CRASHED`; `ref` is None for a late one."""
+    def _count_workers(self) -> int:
         import ray
 
+        if self._config.ray_address is None or self._config.workers is not None:
+            return self._config.num_workers
+        return max(1, int(ray.cluster_resources().get("CPU", 0)))
+
+    def _give_out(self, source: Iterator[Task]) -> None:
+        """Gives each free actor a task, and opens actors for tasks that are left."""
+        wanted = self.num_workers
+        self._queue.extend(islice(source, max(0, wanted - len(self._queue))))
+        for slot in [slot for slot in self._slots if slot.waits_for is None]:
+            if self._queue:
+                slot.task, slot.since = self._queue.popleft(), time.monotonic()
+                method = getattr(slot.actor, slot.task.method)
+                slot.waits_for = method.remote(*slot.task.arguments)
+        starting = sum(slot.node is None for slot in self._slots)
+        room = wanted - len(self._slots)
+        for _ in range(min(room, len(self._queue) - starting)):
+            actor = self._new_actor()
+            self._slots.append(_Slot(actor, actor.__ray_call__.remote(_node_of)))
+
+    def _collect_ready(self) -> Iterator[tuple[Task, Any]]:
+        import ray
+
+        refs = [slot.waits_for for slot in self._slots if slot.waits_for is not None]
+        ray.wait(refs, timeout=1.0)
+        ready, _ = ray.wait(refs, num_returns=len(refs), timeout=0)
+        for slot in [slot for slot in self._slots if slot.waits_for in ready]:
+            ref, slot.waits_for = slot.waits_for, None
+            task, slot.task = slot.task, None
+            if task is None:
+                self._welcome(slot, ref)
+                continue
+            result = self._result(slot, task, ref)
+            if result is not _CRASHED:
+                yield task, result
+        self._say_if_nothing_runs()
+
+    def _welcome(self, slot: _Slot, ref: Any) -> None:
+        """Takes an actor into service that has started."""
+        import ray
+
+        try:
+            slot.node = ray.get(ref)
+            self._failed_starts = 0
+        except ray.exceptions.RayError as error:
+            self._retire(slot)
+            self._failed_starts += 1
+            if self._failed_starts >= MAX_CRASHES:
+                reason = str(error).strip().splitlines()[-1]
+                raise RenderError(f"no render worker starts: {reason}") from None
+
+    def _result(self, slot: _Slot, task: Task, ref: Any) -> Any:
+        """The result of a task, or `_CRASHED`."""
+        import ray
+
+        try:
+            result = ray.get(ref)
+        except ray.exceptions.RayTaskError as error:
+            logger.debug("%s", error)  # the worker's own traceback
+            cause = error.cause or error
+            cause.add_note(f"in a render worker, at {task.name}")
+            raise cause from None
+        except ray.exceptions.RayError as error:
+            self._crash(slot, task, f"its process died: {str(error).splitlines()[0]}")
+            return _CRASHED
         slot.done += 1
-        reason = f"no picture after {self._config.scene_timeout_s:g} s"
-        if ref is not None:
-            try:
-                return ray.get(ref)
-            except ray.exceptions.RayTaskError as error:
-                logger.debug("%s", error)  # the worker's own traceback
-                cause = error.cause or error
-                cause.add_note(f"in a render worker, at {task.name}")
-                raise cause from None
-            except ray.exceptions.RayError as error:
-                reason = f"its process died: {str(error).splitlines()[0]}"
+        if slot.done >= self._config.scenes_per_worker:
+            self._retire(slot)
+        return result
+
+    def _replace_late(self) -> None:
+        limit_s = self._config.scene_timeout_s
+        for slot in list(self._slots):
+            if slot.task and time.monotonic() - slot.since > limit_s:
+                self._crash(slot, slot.task, f"no picture after {limit_s:g} s")
+
+    def _crash(self, slot: _Slot, task: Task, reason: str) -> None:
         self._retire(slot)
-        task.crashes += 1
-        if task.crashes >= MAX_CRASHES:
+        self._queue.appendleft(task)
+        task.crashed_on.append(str(slot.node))
+        if _num_living(task.crashed_on) >= MAX_CRASHES:
             raise RenderError(
                 f"{task.name}: given up after {MAX_CRASHES} tries, {reason}"
             )
         logger.warning("%s: %s; trying again with a new worker", task.name, reason)
-        return _CRASHED
 
     def _retire(self, slot: _Slot) -> None:
         import ray
 
-        if slot.actor is not None:
-            with suppress(ray.exceptions.RayError):
-                ray.kill(slot.actor)
-        slot.actor = None
+        self._slots.remove(slot)
+        with suppress(ray.exceptions.RayError):
+            ray.kill(slot.actor)
+
+    def _say_if_nothing_runs(self) -> None:
+        now = time.monotonic()
+        if any(slot.node for slot in self._slots):
+            self._idle_since = now
+        elif now - self._idle_since > PATIENCE_S:
+            self._idle_since = now
+            logger.warning(
+                "no CPU has been free for a render worker for %g s; still waiting",
+                PATIENCE_S,
+            )
+
+
+def _node_of(actor: Any) -> str:
+    """The machine that an actor runs on, asked inside it."""
+    import ray
+
+    return str(ray.get_runtime_context().get_node_id())
+
+
+def _num_living(nodes: list[str]) -> int:
+    """How many of these machines are still in the cluster."""
+    import ray
+
+    living = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+    return sum(node in living for node in nodes)
 
 
 _CRASHED = object()
