@@ -3,10 +3,13 @@
 import io
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from igllm_pipelines.scene import scene_to_record
 
 
 @dataclass
@@ -55,3 +58,29 @@ class Job:
                 raise KeyboardInterrupt
             self.made.append((split, index))
             yield sample(split, index)
+
+
+@dataclass
+class DrawnJob:
+    """The scenes of a domain as its generator draws them, with small grey pictures."""
+
+    source: Any
+    scenes_per_shard: int = 2
+    info: dict[str, object] = field(default_factory=lambda: {"generator": "test"})
+
+    @property
+    def num_scenes(self) -> dict[str, int]:
+        return self.source.num_scenes
+
+    @property
+    def fingerprint(self) -> dict[str, object]:
+        return {"scenes": asdict(self.source)}
+
+    def filename(self, split: str, index: int) -> str:
+        return self.source.filename(split, index)
+
+    def run(self, missing: Iterable[tuple[str, int]], count: int):
+        for split, index in missing:
+            scene = self.source.draw(7, split, index, 0)
+            record = json.dumps(scene_to_record(scene)).encode()
+            yield Sample(split, index, record, png(index, size=8))
