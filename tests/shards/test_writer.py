@@ -1,6 +1,9 @@
 """Raw folders: whole, resumed, grown, shrunk, made anew."""
 
 import json
+import time
+import tracemalloc
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -106,6 +109,23 @@ def test_missing_and_truncated_shards_are_made_again(tmp_path, unbroken, caplog)
     assert "train-00001.tar" in caplog.text
 
 
+def test_overwritten_shard_of_the_same_size_is_made_again(tmp_path, unbroken, caplog):
+    shard = tmp_path / "unbroken" / "images" / "train-00000.tar"
+    size = shard.stat().st_size
+    shard.write_bytes(b"\1" * size)
+    again = Job(COUNTS)
+    write_raw(tmp_path / "unbroken", again)
+    assert sorted(again.made) == [("train", index) for index in range(3)]
+    assert content(tmp_path / "unbroken") == unbroken
+    assert "train-00000.tar" in caplog.text
+
+
+def test_labels_follow_a_split_that_loses_a_whole_shard(tmp_path):
+    write_raw(tmp_path, Job({"train": 6}))
+    write_raw(tmp_path, Job({"train": 3}))
+    assert len(RawData(tmp_path).scenes("train")) == 3
+
+
 def test_half_written_files_are_removed(tmp_path, unbroken):
     root = tmp_path / "unbroken"
     (root / "images" / ".train-00000.tar.partial").write_bytes(b"x")
@@ -139,3 +159,35 @@ def test_finish_with_missing_scenes_is_an_error(tmp_path):
 def test_split_without_scenes(tmp_path):
     write_raw(tmp_path, Job({"train": 2, "val_ID": 0}))
     assert RawData(tmp_path).scenes("val_ID") == []
+
+
+class Endless(Job):
+    """Makes scenes in order, one at a time, and breaks off."""
+
+    def filename(self, split, index):
+        return f"{split}_{index:06d}.png"
+
+    def run(self, missing, count):
+        for split, index in islice(missing, self.stop_after):
+            self.made.append((split, index))
+            yield sample(split, index, 0)
+        raise KeyboardInterrupt
+
+
+def test_a_million_scenes_need_no_list(tmp_path):
+    job = Endless({"train": 1_000_000}, scenes_per_shard=500, stop_after=1200)
+    tracemalloc.start()
+    with RawWriter(tmp_path, job) as writer:
+        start = time.perf_counter()
+        assert writer.num_missing() == 1_000_000
+        assert next(writer.missing()) == ("train", 0)
+        assert time.perf_counter() - start < 1
+    with pytest.raises(KeyboardInterrupt):
+        write_raw(tmp_path, job)
+    with RawWriter(tmp_path, job) as writer:
+        assert writer.num_missing() == 1_000_000 - 1200
+        assert next(writer.missing()) == ("train", 1200)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20e6
+    assert len(list((tmp_path / "images").glob("*.tar"))) == 2
