@@ -120,9 +120,9 @@ def _hoop_back(c: Chair) -> Mesh:
 
 def _barrel_back(c: Chair) -> Mesh:
     """A rail bent around the sitter, on spindles."""
-    angle = np.radians(np.linspace(-20, 200, 15))
-    x, y = 0.5 * c.width * np.cos(angle), -0.85 * c.depth * np.sin(angle)
-    forward = 0.85 * c.depth
+    angle = np.radians(np.linspace(-5, 185, 15))
+    forward = 0.75 * c.depth
+    x, y = 0.5 * c.width * np.cos(angle), -forward * np.sin(angle)
     height = 0.62 * c.back
     path = np.stack([x, y + forward, np.full_like(x, height)], axis=1)
     rail = sweep(path, rectangle(0.03, 0.07))
@@ -131,6 +131,13 @@ def _barrel_back(c: Chair) -> Mesh:
         for p in path[1::2]
     ]
     return merge([rail, *spindles])
+
+
+def _reclined(back: Mesh, c: Chair) -> Mesh:
+    """A back, built upright from the origin, on its seat; what is level stays level."""
+    lean = np.eye(4)
+    lean[1, 2] = -np.tan(np.radians(c.recline_deg))
+    return shifted(back.transformed(lean), y=(c.leg - c.depth) / 2, z=c.seat)
 
 
 def _straight_legs(c: Chair) -> Mesh:
@@ -282,8 +289,10 @@ def chair(index: int) -> Mesh:
         leg=draw.between(0.03, 0.05),
         count=draw.count(3, 6),
     )
-    back = turned(BACKS[style["back"]](sizes), 0, sizes.recline_deg)
-    back = shifted(back, y=(sizes.leg - sizes.depth) / 2, z=sizes.seat)
-    parts = [back, LEGS[style["legs"]](sizes), SEATS[style["seat"]](sizes)]
+    parts = [
+        _reclined(BACKS[style["back"]](sizes), sizes),
+        LEGS[style["legs"]](sizes),
+        SEATS[style["seat"]](sizes),
+    ]
     arms = ARMS[style["arms"]]
     return merge([*parts, arms(sizes)] if arms else parts)

@@ -43,7 +43,10 @@ class FileIndex:
         draft = self._root / f"{INDEX_NAME}.{os.getpid()}"
         with contextlib.suppress(OSError):
             draft.write_text(text, encoding="utf-8")
-            draft.replace(self._root / INDEX_NAME)
+            try:
+                draft.replace(self._root / INDEX_NAME)
+            finally:
+                draft.unlink(missing_ok=True)
 
     def _read(self, path: str) -> dict[str, Any]:
         check = check_file(self._root / path)

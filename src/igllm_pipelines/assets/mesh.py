@@ -19,7 +19,7 @@ SHARP_ANGLE_DEG = 35.0
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """A surface of flat convex faces.
+    """A surface of convex faces, flat or nearly so.
 
     Attributes:
         vertices: (n, 3), cannot be written to.
