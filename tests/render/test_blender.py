@@ -132,6 +132,7 @@ def test_hidden_object_has_no_visible_pixels(blender):
 
 
 def test_scene_that_lacks_something_is_an_error(blender):
+    before = blender("read_back", one_object())["counts"]
     with pytest.raises(ValueError, match="without size"):
         blender("picture", one_object(size=None))
     with pytest.raises(ValueError, match="without camera"):
@@ -140,7 +141,11 @@ def test_scene_that_lacks_something_is_an_error(blender):
         blender("picture", one_object(material="wood"))
     with pytest.raises(ValueError, match="no shape 'torus'"):
         blender("picture", one_object(shape="torus"))
-    assert blender("read_back", one_object())["counts"]["objects"] == 1 + 1 + 4 + 1
+    with pytest.raises(ValueError, match="no size 'huge'"):
+        blender("picture", one_object(size="huge"))
+    with pytest.raises(ValueError, match="sphere without color"):
+        blender("picture", one_object(color=None))
+    assert blender("read_back", one_object())["counts"] == before
 
 
 def test_same_scene_in_two_processes_within_two_of_255(blender):
