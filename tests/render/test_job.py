@@ -1,5 +1,6 @@
 """Whole rendering jobs: same labels each time, whatever was killed in between."""
 
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 from igllm_pipelines.domains.clevr import ClevrConfig
 from igllm_pipelines.domains.dots import DotsConfig
 from igllm_pipelines.render.job import RenderJob, render_pictures
+from igllm_pipelines.render.measure import MeasuredWorker
+from igllm_pipelines.render.pool import RenderPool, Task
 from igllm_pipelines.shards.journal import Journal
 from igllm_pipelines.shards.raw import RawData
 from igllm_pipelines.shards.writer import write_raw
@@ -251,6 +254,32 @@ def test_dots_are_the_same_each_time(tmp_path):
     pictures = render_pictures(scenes, job.source, FAST)
     stored = raw.batch("random", [scene.image_filename for scene in scenes])
     assert (np.stack(pictures) == stored).all()
+
+
+@pytest.mark.blender
+def test_measured_scenes_are_those_of_the_job(unbroken):
+    trial = JOB.measure(3)
+    assert len(trial.samples) == len(trial.seconds) >= 3
+    assert all(0 < seconds < 10 for seconds in trial.seconds)
+    assert trial.workers == 2
+    record = json.loads(trial.samples[0].record)
+    scenes = json.loads((unbroken / "labels" / "train.json").read_text())["scenes"]
+    assert record in scenes
+
+
+def test_measured_dots():
+    trial = RenderJob(DotsConfig(), FAST, seed=3).measure(5)
+    assert [sample.index for sample in trial.samples] == [0, 1, 2, 3, 4]
+    assert 0 < trial.seconds[0] < 1
+    assert trial.workers == 1
+
+
+@pytest.mark.blender
+def test_workers_are_not_put_behind_other_processes(ray_session):
+    worker = (JOB.rendering, JOB.engine, JOB.source)
+    with RenderPool(FAST, MeasuredWorker, worker) as pool:
+        ((_, (_, measures)),) = pool.map([Task("0", "measured", (3, "train", 0))])
+    assert measures["nice"] == os.nice(0)
 
 
 @pytest.mark.parametrize(

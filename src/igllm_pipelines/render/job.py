@@ -1,5 +1,6 @@
 """Rendering jobs: all scenes of a domain, or some scenes that are given."""
 
+import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, is_dataclass, replace
@@ -12,6 +13,7 @@ from tqdm import tqdm
 
 from igllm_pipelines.render.config import RenderingConfig
 from igllm_pipelines.render.dot import draw_dot
+from igllm_pipelines.render.measure import MeasuredWorker
 from igllm_pipelines.render.pool import RenderPool, Task
 from igllm_pipelines.render.worker import (
     BlenderWorker,
@@ -23,6 +25,21 @@ from igllm_pipelines.scene.scene import Scene
 
 Pixels = NDArray[np.uint8]
 _PACKAGES = {"blender": "bpy", "dot": "pillow"}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Scenes rendered as a trial.
+
+    Attributes:
+        samples: the scenes.
+        seconds: that each of them took its worker.
+        workers: that rendered at the same time.
+    """
+
+    samples: tuple[RenderedScene, ...]
+    seconds: tuple[float, ...]
+    workers: int
 
 
 @dataclass(frozen=True)
@@ -110,6 +127,39 @@ class RenderJob:
             ) as bar,
         ):
             yield from bar
+
+    def measure(self, num_scenes: int) -> Measurement:
+        """Renders the first scenes of the largest split and says how long each took.
+
+        With Blender all workers render at the same time, each a scene as a warm-up and
+        then its share of at least `num_scenes`.
+
+        Raises:
+            RenderError: a scene cannot be rendered.
+            BlenderUnavailableError: Blender cannot start.
+        """
+        split = max(self.num_scenes, key=lambda name: self.num_scenes[name])
+        if self.source.picture == "dot":
+            return self._measure_dots(split, num_scenes)
+        arguments = (self.rendering, self.engine, self.source)
+        with RenderPool(self.rendering, MeasuredWorker, arguments) as pool:
+            workers = pool.num_workers
+            count = workers + max(num_scenes, workers)
+            tasks = (
+                Task(f"scene {index} of {split}", "measured", (self.seed, split, index))
+                for index in range(count)
+            )
+            rows = [made for _, made in pool.map(tasks)]
+        rows = [(scene, times) for scene, times in rows if times["number"] > 1]
+        seconds = tuple(times["make_s"] for _, times in rows)
+        return Measurement(tuple(scene for scene, _ in rows), seconds, workers)
+
+    def _measure_dots(self, split: str, num_scenes: int) -> Measurement:
+        next(self._draw_dots([(split, 0)]))
+        start = time.perf_counter()
+        samples = tuple(self._draw_dots((split, index) for index in range(num_scenes)))
+        second = (time.perf_counter() - start) / num_scenes
+        return Measurement(samples, (second,) * num_scenes, 1)
 
     def _blend(self, missing: Iterable[tuple[str, int]]) -> Generator[RenderedScene]:
         tasks = (

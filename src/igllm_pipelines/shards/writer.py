@@ -72,6 +72,12 @@ def write_raw(root: Path, job: RawJob) -> None:
         writer.finish()
 
 
+def fingerprint_text(job: RawJob) -> str:
+    """The content of ``fingerprint.json``."""
+    fingerprint = {**job.fingerprint, "scenes_per_shard": job.scenes_per_shard}
+    return json.dumps(fingerprint, indent=1, sort_keys=True) + "\n"
+
+
 @dataclass(frozen=True)
 class Shard:
     """Scenes that lie in one tar."""
@@ -177,10 +183,7 @@ class RawWriter:
         shutil.rmtree(self._images / ".staging", ignore_errors=True)
 
     def _prepare(self) -> None:
-        fingerprint = dict(self._job.fingerprint)
-        fingerprint["scenes_per_shard"] = self._job.scenes_per_shard
-        path = self._root / "fingerprint.json"
-        wanted = json.dumps(fingerprint, indent=1, sort_keys=True) + "\n"
+        path, wanted = self._root / "fingerprint.json", fingerprint_text(self._job)
         if not path.exists() or path.read_text() != wanted:
             self._wipe(path)
             partial = path.with_suffix(".partial")
