@@ -67,11 +67,15 @@ def box(low, high):
 
 
 def write_gallery(root):
-    """A folder with an L as OBJ and as GLB, copies of both, and a textured box."""
+    """A folder with an L as OBJ and as GLB, copies of both, and textured boxes."""
     write_obj(root / "l.obj", PARTS)
     write_glb(root / "l.glb", PARTS)
     write_textured(root)
     models = {"obj": "l.obj", "glb": "l.glb", "sheet": "sheet.obj"}
+    bare = (root / "sheet.obj").read_text().replace("sheet.mtl", "bare.mtl")
+    (root / "bare.obj").write_text(bare)
+    (root / "bare.mtl").write_text("newmtl sheet\nKd 0 0 1\nmap_Kd gone.png\n")
+    models["bare"] = "bare.obj"
     for name, path in (("torn", "l.obj"), ("broken", "l.glb")):
         models[name] = f"{name}{path[1:]}"
         shutil.copy(root / path, root / models[name])

@@ -112,6 +112,13 @@ def test_texture_of_a_file_survives(gallery):
     assert hue(image, covered(image)) == pytest.approx(GREEN, abs=0.4)
 
 
+def test_missing_texture_leaves_the_color_of_the_material(gallery):
+    catalog, call = gallery
+    assert any(problem.id == "chair_bare" for problem in catalog.problems)
+    image = call("picture", shown(catalog["chair_bare"]))
+    assert hue(image, covered(image)) == pytest.approx(BLUE, abs=0.4)
+
+
 def test_color_word_covers_every_material_of_a_file(gallery):
     catalog, call = gallery
     scene = shown(catalog["chair_obj"], color="green")

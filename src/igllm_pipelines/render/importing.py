@@ -78,6 +78,9 @@ def _from_file(bpy: ModuleType, asset: Asset, path: str, others: set[Any]) -> An
     mesh.name = asset.id
     mesh.transform(Matrix(np.asarray(asset.object_from_file) @ file_from_import))
     _check_box(mesh, asset)
+    for material in mesh.materials:
+        if material is not None:
+            _drop_missing_images(material.node_tree)
     return mesh
 
 
@@ -108,6 +111,14 @@ def _join(bpy: ModuleType, parts: list[Any]) -> Any:
             bpy.ops.object.join()
     first.data.transform(first.matrix_world)
     return first.data
+
+
+def _drop_missing_images(tree: Any) -> None:
+    """Leaves the material's own colour where Cycles would show magenta."""
+    for node in list(tree.nodes):
+        # Blender reads the file when it is asked for the size
+        if node.type == "TEX_IMAGE" and not (node.image and all(node.image.size)):
+            tree.nodes.remove(node)
 
 
 def _check_box(mesh: Any, asset: Asset) -> None:

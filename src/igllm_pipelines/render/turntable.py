@@ -20,9 +20,9 @@ LENS_MM, SENSOR_MM = 50.0, 32.0
 FILL = 0.9  # share of the image that the asset's bounding sphere spans
 # name: yaw from the camera and pitch in radians, watts
 _LAMPS = {
-    "Key": (math.radians(40), math.radians(45), 55.0),
-    "Fill": (math.radians(-60), math.radians(25), 18.0),
-    "Back": (math.radians(170), math.radians(50), 30.0),
+    "Key": (math.radians(40), math.radians(45), 80.0),
+    "Fill": (math.radians(-60), math.radians(25), 25.0),
+    "Back": (math.radians(170), math.radians(50), 45.0),
 }
 _LAMP_DISTANCE_M, _LAMP_SIDE_M = 4.0, 1.0
 
