@@ -138,8 +138,8 @@ class ExperimentRunHook:
             count = sum(weight.numel() for weight in data.parameters())
             mlflow.log_param("num_weights", count)
             self._log_folder(dataset_name, "model")
-        elif leaf == "report":
-            self._log_folder(dataset_name, f"{namespace}/report")
+        elif leaf in ("report", "data_docs"):
+            self._log_folder(dataset_name, f"{namespace}/{leaf}")
 
     def _log_folder(self, dataset_name: str, artifact_path: str) -> None:
         import mlflow

@@ -52,7 +52,7 @@ def images_of(scenes: Scenes) -> dict[str, list[str]]:
 
 
 def validate(scenes: Scenes, config: ClevrConfig | DotsConfig) -> dict[str, Any]:
-    return validate_scenes(scenes, images_of(scenes), config)
+    return validate_scenes(scenes, images_of(scenes), config).report
 
 
 def with_object(scenes: Scenes, **changes: Any) -> Scenes:
@@ -174,7 +174,7 @@ def test_duplicate_image_name_is_named(clevr: Scenes) -> None:
 def test_missing_and_extra_images_are_named(clevr: Scenes) -> None:
     images = images_of(clevr)
     images["val_ID"] = [n for n in images["val_ID"] if n != CLEVR_NAME] + ["x.png"]
-    report = validate_scenes(clevr, images, CLEVR)
+    report = validate_scenes(clevr, images, CLEVR).report
     assert failing(report) == ["every label has its image", "every image has its label"]
     text = message(report)
     assert f"val_ID, {CLEVR_NAME}: has_image=False" in text
@@ -206,7 +206,8 @@ def test_scene_without_camera_or_with_another_size_is_named(clevr: Scenes) -> No
 def test_unreadable_labels_fail_and_the_rest_is_checked(clevr: Scenes) -> None:
     rest = {split: rows for split, rows in clevr.items() if split != "val_ID"}
     reason = "val_ID.json, scene 2: 3d_coords must be finite"
-    report = validate_scenes(rest, images_of(clevr), CLEVR, {"val_ID": reason})
+    unreadable = {"val_ID": reason}
+    report = validate_scenes(rest, images_of(clevr), CLEVR, unreadable).report
     assert failing(report) == ["labels can be read"]
     assert reason in message(report)
 

@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from igllm_pipelines.domains.official import OfficialConfig
 from igllm_pipelines.domains.sources import SceneConfig
 from igllm_pipelines.scene import LabelError, Scene, scene_to_record
 
@@ -26,16 +27,37 @@ class RawLabels(Protocol):
         """Names of the images of a split."""
 
 
-def validate_raw(raw: RawLabels, config: SceneConfig) -> Report:
+class Validation(NamedTuple):
+    """The checks of a data set.
+
+    Attributes:
+        report: ``valid``, ``splits`` (numbers of scenes and objects) and ``checks``:
+            records of `suites.run_checks`. The same data give the same report.
+        context: what `suites.data_docs` makes pages of.
+    """
+
+    report: Report
+    context: Any
+
+
+def validate_raw(raw: RawLabels, config: SceneConfig) -> Validation:
     """Checks a raw data folder: `validate_scenes` of all that can be read of it."""
     scenes, unreadable = {}, {}
-    for split in config.num_scenes:
+    splits = splits_of(config)
+    for split in splits:
         try:
             scenes[split] = raw.scenes(split)
         except LabelError as error:
             unreadable[split] = str(error)
-    images = {split: raw.filenames(split) for split in config.num_scenes}
+    images = {split: raw.filenames(split) for split in splits}
     return validate_scenes(scenes, images, config, unreadable)
+
+
+def splits_of(config: SceneConfig) -> tuple[str, ...]:
+    """The splits that a data set of this configuration has."""
+    if isinstance(config, OfficialConfig):
+        return config.splits
+    return tuple(config.num_scenes)
 
 
 def validate_scenes(
@@ -43,7 +65,7 @@ def validate_scenes(
     images: Mapping[str, Sequence[str]],
     config: SceneConfig,
     unreadable: Mapping[str, str] | None = None,
-) -> Report:
+) -> Validation:
     """Checks every label of a data set.
 
     Args:
@@ -51,10 +73,6 @@ def validate_scenes(
         images: names of the images of every split.
         config: what the scenes were drawn from.
         unreadable: ``{split: reason}`` of label files that cannot be read.
-
-    Returns:
-        ``valid``, ``splits`` (numbers of scenes and objects) and ``checks``: records of
-        `suites.run_checks`. The same data give the same report.
     """
     from igllm_pipelines.validation.checks import checks_for
     from igllm_pipelines.validation.suites import MAX_ROWS, run_checks
@@ -62,21 +80,25 @@ def validate_scenes(
 
     broken = dict(unreadable or {})
     tables = scene_tables(scenes, images, config)
-    sizes = {s: n for s, n in config.num_scenes.items() if s not in broken}
+    splits = [split for split in splits_of(config) if split not in broken]
+    # of a download, num_scenes says how many scenes to take at most
+    promised = {} if isinstance(config, OfficialConfig) else config.num_scenes
+    found = run_checks(checks_for(config), tables, splits, promised)
     checks = [
         *(_unreadable(split, reason) for split, reason in broken.items()),
-        *run_checks(checks_for(config), tables, sizes),
+        *found.records,
         *(
             _extra(split, names, MAX_ROWS)
             for split, names in tables.extra_images.items()
             if split not in broken
         ),
     ]
-    return {
+    report = {
         "valid": all(check["valid"] for check in checks),
         "splits": _counts(scenes),
         "checks": checks,
     }
+    return Validation(report, found.context)
 
 
 def _counts(scenes: Mapping[str, Sequence[Scene]]) -> dict[str, dict[str, int]]:

@@ -4,9 +4,11 @@ The only module that imports great_expectations (2.6 s), so import it where it i
 """
 
 import os
+import tempfile
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -22,35 +24,81 @@ with warnings.catch_warnings():
     from great_expectations import expectations as gxe
 
 MAX_ROWS = 20
+_SOURCE = "labels"
+_PAGES = (".html", ".css", ".svg", ".ico", ".png")  # no fonts, no films of 3 MB
 _KEYS = {"objects": ("split", "image", "object"), "scenes": ("split", "image")}
 
 
+class Checked(NamedTuple):
+    """What became of the checks.
+
+    Attributes:
+        records: one a check, in their order: ``check``, ``expectation``, ``column``,
+            ``limits``, ``split`` (``all`` for all together), ``valid``, ``failing``
+            (number of rows) and ``rows`` (the first 20 failing rows by split, image,
+            object and value). The same tables give the same records: no ids, no times.
+        context: of Great Expectations; it holds the results that `data_docs` shows.
+    """
+
+    records: list[dict[str, Any]]
+    context: Any
+
+
 def run_checks(
-    checks: Sequence[Check], tables: Tables, split_sizes: dict[str, int]
-) -> list[dict[str, Any]]:
+    checks: Sequence[Check],
+    tables: Tables,
+    splits: Sequence[str],
+    split_sizes: Mapping[str, int],
+) -> Checked:
     """Runs all checks, and that each split has as many scenes as promised.
 
-    Returns:
-        One record a check, in their order: ``check``, ``expectation``, ``column``,
-        ``limits``, ``split`` (``all`` for all together), ``valid``, ``failing`` (number
-        of rows) and ``rows`` (the first 20 failing rows by split, image, object and
-        value). The same tables give the same records: no ids, no times.
+    Args:
+        checks: what must hold.
+        tables: of all splits.
+        splits: those whose own checks are run.
+        split_sizes: numbers of scenes of the splits where one is promised.
     """
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
-    source = context.data_sources.add_pandas("scenes")
-    return [
+    context.data_sources.add_pandas(_SOURCE)
+    records = [
         record
-        for split in (None, *split_sizes)
+        for split in (None, *splits)
         for table in ("scenes", "objects")
         for record in _run_suite(
-            source,
-            f"{split or 'all'} {table}",
+            context,
+            f"{split or 'all'}_{table}",
             _part(getattr(tables, table), split),
             [c for c in checks if (c.table, c.split) == (table, split)],
             split_sizes.get(split) if split and table == "scenes" else None,
         )
     ]
+    return Checked(records, context)
+
+
+def data_docs(context: Any) -> dict[str, bytes]:
+    """The HTML pages of Great Expectations, by path; ``index.html`` leads to all.
+
+    They name the time of the check, so no two runs give the same pages. Styles and
+    scripts come from the network when a page is opened; without it the text stays.
+    """
+    store = {"class_name": "TupleFilesystemStoreBackend"}
+    with tempfile.TemporaryDirectory() as folder:
+        context.add_data_docs_site(
+            "labels",
+            {
+                "class_name": "SiteBuilder",
+                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+                "store_backend": {**store, "base_directory": folder},
+            },
+        )
+        context.build_data_docs()
+        context.delete_data_docs_site("labels")
+        return {
+            str(path.relative_to(folder)): path.read_bytes()
+            for path in sorted(Path(folder).rglob("*"))
+            if path.suffix in _PAGES
+        }
 
 
 def _part(table: pd.DataFrame, split: str | None) -> pd.DataFrame:
@@ -58,7 +106,7 @@ def _part(table: pd.DataFrame, split: str | None) -> pd.DataFrame:
 
 
 def _run_suite(
-    source: Any, name: str, table: pd.DataFrame, checks: list[Check], rows: int | None
+    context: Any, name: str, table: pd.DataFrame, checks: list[Check], rows: int | None
 ) -> list[dict[str, Any]]:
     """One suite on one table; `rows` is how many the table must have."""
     if not checks and rows is None:
@@ -67,27 +115,41 @@ def _run_suite(
     expectations = [_expectation(index, check) for index, check in enumerate(checks)]
     if rows is not None:
         expectations.append(gxe.ExpectTableRowCountToEqual(value=rows))
-    batch = (
-        source.add_dataframe_asset(name)
-        .add_batch_definition_whole_dataframe("all")
-        .get_batch({"dataframe": table})
-    )
-    suite = gx.ExpectationSuite(name, expectations=expectations)
-    result = batch.validate(suite, result_format=_FORMAT)
+    result = _validate(context, name, table, expectations)
     by_index = {r.expectation_config.meta.get("index"): r for r in result.results}
     records = [_record(c, by_index[i], table) for i, c in enumerate(checks)]
     if rows is not None:
-        records.insert(
-            0, _count_record(name.split(maxsplit=1)[0], rows, by_index[None])
-        )
+        split = name.rpartition("_")[0]
+        records.insert(0, _count_record(split, rows, by_index[None]))
     return records
+
+
+def _validate(
+    context: Any, name: str, table: pd.DataFrame, expectations: list[Any]
+) -> Any:
+    """The result of a suite, which the context keeps."""
+    suite = gx.ExpectationSuite(name, expectations=expectations)
+    data = (
+        context.data_sources.get(_SOURCE)
+        .add_dataframe_asset(name)
+        .add_batch_definition_whole_dataframe("all")
+    )
+    definition = context.validation_definitions.add(
+        gx.ValidationDefinition(name=name, data=data, suite=context.suites.add(suite))
+    )
+    batch = {"dataframe": table}
+    return definition.run(batch_parameters=batch, result_format=_FORMAT)
 
 
 _FORMAT = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
 
 
 def _expectation(index: int, check: Check) -> Any:
-    shared = {"column": check.column, "meta": {"index": index, "check": check.name}}
+    shared = {
+        "column": check.column,
+        "meta": {"index": index},
+        "description": _description(check),
+    }
     limits = check.limits
     match check.kind:
         case "between":
@@ -102,6 +164,12 @@ def _expectation(index: int, check: Check) -> Any:
             return gxe.ExpectColumnValuesToNotBeNull(**shared)
         case "unique":
             return gxe.ExpectColumnValuesToBeUnique(**shared)
+
+
+def _description(check: Check) -> str:
+    """The check in plain words, as the pages show it."""
+    limits = ", ".join(f"{name} {value}" for name, value in check.limits.items())
+    return f"{check.name} ({limits})" if limits else check.name
 
 
 def _record(check: Check, result: Any, table: pd.DataFrame) -> dict[str, Any]:

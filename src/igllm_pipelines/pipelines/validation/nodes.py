@@ -3,12 +3,20 @@
 from typing import Any
 
 
-def validate(raw: Any, domain: str, scenes: dict[str, Any]) -> dict[str, Any]:
-    """Checks all labels against the images and against what was to be drawn."""
+def validate(
+    raw: Any, domain: str, scenes: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Checks all labels against the images and against what was to be drawn.
+
+    Returns:
+        The report, and its pages for a browser.
+    """
     from igllm_pipelines.domains.sources import scene_config
     from igllm_pipelines.validation.report import validate_raw
+    from igllm_pipelines.validation.suites import data_docs
 
-    return validate_raw(raw, scene_config(domain, scenes))
+    found = validate_raw(raw, scene_config(domain, scenes))
+    return found.report, data_docs(found.context)
 
 
 def describe(raw: Any, domain: str, validation: dict[str, Any]) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from igllm_pipelines.pipelines.validation import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """``raw, params:domain scenes -> validation, data_card``."""
+    """``raw, params:domain scenes -> validation, data_docs, data_card``."""
     return Pipeline(
         [
             Node(
                 nodes.validate,
                 ["raw", "params:domain", "params:scenes"],
-                "validation",
+                ["validation", "data_docs"],
                 name="validate",
                 tags="data",
             ),
