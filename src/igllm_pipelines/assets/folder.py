@@ -94,6 +94,19 @@ def folder_catalog(config: AssetsConfig) -> Catalog:
     return Catalog(tuple(sorted(assets, key=lambda a: a.id)), tuple(problems))
 
 
+def folder_categories(root: Path) -> tuple[str, ...]:
+    """The categories of the models that a folder names, sorted.
+
+    Raises:
+        AssetError: it names none, or cannot be read, see `folder_catalog`.
+    """
+    entries, problems = _named_models(root)
+    if not entries:
+        reasons = "".join(f"\n  {p.id} ({p.path}): {p.reason}" for p in problems[:5])
+        raise AssetError(f"{root} names no model{reasons}")
+    return tuple(sorted({entry.category for entry in entries}))
+
+
 def _nothing_found(root: Path, category: str, problems: list[Problem]) -> str:
     reasons = "".join(f"\n  {p.path}: {p.reason}" for p in problems[:5] if p.fatal)
     return (
