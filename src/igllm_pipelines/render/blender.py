@@ -118,7 +118,7 @@ class BlenderRenderer:
             raise ValueError(f"{scene.image_filename}: a scene without camera")
         self._place_camera(scene.camera)
         self._place_lights(scene.lights)
-        self._studio.show(scene.backdrop or "sweep")
+        self._studio.show(scene.backdrop or "sweep", self._camera.data)
         self._clear()
         for obj in scene.objects:
             self._objects.append(self._place_object(obj))
@@ -144,7 +144,6 @@ class BlenderRenderer:
         data = self._camera.data
         data.lens, data.sensor_width = camera.lens_mm, camera.sensor_width_mm
         data.sensor_fit = "AUTO"
-        data.clip_start, data.clip_end = 0.1, 100.0
         self._scene.render.resolution_x = camera.width_px
         self._scene.render.resolution_y = camera.height_px
 

@@ -17,11 +17,11 @@ PROFILE = (
 DEPTH_M = 56.485
 GROUND_LOCATION = (-24.062761, -17.99667, 0.0)
 GROUND_YAW_RAD = 2.697982
-FLOOR_HALF_M = 1000.0
-# radiance, 1 is white: of the sky that the camera sees, and of what lights the objects;
-# low enough that the lamps still throw shadows
-SKY_SEEN, SKY_LIGHT = 0.9, 0.15
-WHITE_LIGHT = 0.15
+# how far the camera sees: the horizon of the floor is far, CLEVR says 100 m
+CLIP_START_M, CLIP_END_M = 0.1, {"sweep": 100.0, "floor": 1000.0, "white": 100.0}
+# radiance of each backdrop's grey world, 1 is white: where the camera sees it, and as a
+# light, low enough that the lamps still throw shadows
+WORLDS = {"sweep": (0.0, 0.0), "floor": (0.9, 0.15), "white": (0.15, 0.15)}
 
 
 def apply_settings(scene: Any, config: RenderingConfig) -> None:
@@ -66,18 +66,22 @@ class Studio:
         self._grounds: dict[str, Any] = {}
         self._worlds: dict[str, Any] = {}
 
-    def show(self, backdrop: str) -> None:
-        """Makes this the backdrop of the next pictures; of `scene.scene.BACKDROPS`.
+    def show(self, backdrop: str, camera: Any) -> None:
+        """Makes this the backdrop of the pictures that `camera` takes next.
 
-        Pictures before ``white`` come out transparent around the objects.
+        Args:
+            backdrop: of `scene.scene.BACKDROPS`; pictures before ``white`` come out
+                transparent around the objects.
+            camera: Blender's camera data.
         """
         if backdrop not in self._worlds:
-            self._worlds[backdrop] = _WORLDS[backdrop](self._bpy)
+            self._worlds[backdrop] = _world(self._bpy, *WORLDS[backdrop])
             if backdrop in _GROUNDS:
                 ground = _GROUNDS[backdrop](self._bpy)
                 self._scene.collection.objects.link(ground)
                 self._grounds[backdrop] = ground
         self._scene.world = self._worlds[backdrop]
+        camera.clip_start, camera.clip_end = CLIP_START_M, CLIP_END_M[backdrop]
         # the denoiser would not keep white white: it stays out of the film
         clear = backdrop == "white"
         self._scene.render.film_transparent = clear
@@ -102,36 +106,16 @@ def _sweep(bpy: ModuleType) -> Any:
 
 
 def _floor(bpy: ModuleType) -> Any:
-    """A plane at z = 0, without material, that ends behind the camera's far clip."""
-    far = FLOOR_HALF_M
+    """A plane at z = 0, without material, out to where the camera sees nothing."""
+    far = CLIP_END_M["floor"]
     mesh = bpy.data.meshes.new("Floor")
     corners = [(-far, -far, 0.0), (far, -far, 0.0), (far, far, 0.0), (-far, far, 0.0)]
     mesh.from_pydata(corners, [], [(0, 1, 2, 3)])
     return bpy.data.objects.new("Floor", mesh)
 
 
-def _black_world(bpy: ModuleType) -> Any:
-    return _world(bpy, "Black", seen=0.0, light=0.0)
-
-
-def _sky_world(bpy: ModuleType) -> Any:
-    return _world(bpy, "Sky", seen=SKY_SEEN, light=SKY_LIGHT)
-
-
-def _white_world(bpy: ModuleType) -> Any:
-    return _world(bpy, "White", seen=WHITE_LIGHT, light=WHITE_LIGHT)
-
-
-def _world(bpy: ModuleType, name: str, *, seen: float, light: float) -> Any:
-    """A grey world.
-
-    Args:
-        bpy: Blender.
-        name: of the world.
-        seen: its radiance where the camera looks at it, 1 is white.
-        light: its radiance for everything else.
-    """
-    world = bpy.data.worlds.new(name)
+def _world(bpy: ModuleType, seen: float, light: float) -> Any:
+    world = bpy.data.worlds.new("World")
     if world.node_tree is None:
         world.use_nodes = True
     nodes, links = world.node_tree.nodes, world.node_tree.links
@@ -149,4 +133,3 @@ def _world(bpy: ModuleType, name: str, *, seen: float, light: float) -> Any:
 
 
 _GROUNDS = {"sweep": _sweep, "floor": _floor}
-_WORLDS = {"sweep": _black_world, "floor": _sky_world, "white": _white_world}

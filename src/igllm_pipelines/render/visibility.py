@@ -15,16 +15,15 @@ STEP_PX = 2  # one ray for every second pixel of a row and of a column
 
 
 class Solid(Protocol):
-    """What rays need of a mesh, in its own frame and units.
-
-    ``reach`` is the distance of its farthest point from the origin, ``tree`` its
-    ``mathutils.bvhtree.BVHTree``.
-    """
+    """What rays need of a mesh, in its own frame and units."""
 
     @property
-    def reach(self) -> float: ...  # noqa: D102
+    def reach(self) -> float:
+        """Distance of its farthest vertex from the origin."""
+
     @property
-    def tree(self) -> Any: ...  # noqa: D102
+    def tree(self) -> Any:
+        """Its ``mathutils.bvhtree.BVHTree``."""
 
 
 def count_visible_pixels(scene: Scene, solids: Sequence[Solid]) -> list[int]:
