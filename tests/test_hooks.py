@@ -140,6 +140,23 @@ def test_a_failed_node_marks_its_run(client):
     assert "FAILED" in {c.info.status for c in children(client, parent).values()}
 
 
+def test_data_docs_are_artifacts_of_the_sessions_run(client, tmp_path):
+    import mlflow
+    from kedro.io import DataCatalog
+
+    from igllm_pipelines.datasets.files import FilesDataset
+
+    docs = FilesDataset(filepath=str(tmp_path / "docs"))
+    docs.save({"index.html": b"pages", "validations/one.html": b"page"})
+    hook = ExperimentRunHook()
+    with mlflow.start_run() as run:
+        catalog = DataCatalog({"so3.data_docs": docs})
+        hook.before_pipeline_run(run_params={}, catalog=catalog)
+        hook.after_dataset_saved("so3.data_docs", {})
+    logged = client.list_artifacts(run.info.run_id, "so3/data_docs")
+    assert {file.path for file in logged} == {"so3/data_docs/index.html", "so3/data_docs/validations"}
+
+
 def test_flatten_names_leaves():
     assert dict(flatten({"a": {"b": {"c": 1}}, "d": 2})) == {"a.b.c": 1, "d": 2}
 

@@ -9,11 +9,13 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from kedro_datasets.json import JSONDataset
 
+from igllm_pipelines.datasets.files import FilesDataset
 from igllm_pipelines.datasets.raw import RawDataset
 from igllm_pipelines.pipelines.rendering.nodes import plan_rendering
 from igllm_pipelines.pipelines.validation import create_pipeline
 from igllm_pipelines.validation.report import ValidationFailed
 
+MADE = ("validation", "data_docs", "data_card")
 SCENES = {"num_scenes": {"train": 12, "val_ID": 3, "random": 3}}
 
 
@@ -21,7 +23,8 @@ SCENES = {"num_scenes": {"train": 12, "val_ID": 3, "random": 3}}
 def dataset(tmp_path: Path) -> RawDataset:
     """A folder of dots, drawn and stored as ``kedro run`` does it."""
     dataset = RawDataset(filepath=str(tmp_path / "2d"))
-    dataset.save(plan_rendering("2d", SCENES, {"scenes_per_shard": 8}, 7))
+    rendering = {"scenes_per_shard": 8}
+    dataset.save(plan_rendering("2d", SCENES, rendering, {"address": None}, 7))
     return dataset
 
 
@@ -32,11 +35,12 @@ def run(raw: Any) -> dict[str, Any]:
             "params:domain": MemoryDataset("2d"),
             "params:scenes": MemoryDataset(SCENES),
             "validation": JSONDataset(filepath=f"{raw.root}.json"),
+            "data_docs": FilesDataset(filepath=f"{raw.root}_docs"),
             "data_card": MemoryDataset(),
         }
     )
     SequentialRunner().run(create_pipeline(), catalog)
-    return {name: catalog.load(name) for name in ("validation", "data_card")}
+    return {name: catalog.load(name) for name in MADE}
 
 
 def edit(dataset: RawDataset, split: str, change: Any) -> None:
@@ -53,6 +57,13 @@ def test_rendered_folder_is_valid(dataset: RawDataset) -> None:
     assert made["data_card"]["valid"]
     counts = {s: c["scenes"] for s, c in made["data_card"]["splits"].items()}
     assert counts == SCENES["num_scenes"]
+    assert (made["data_docs"] / "index.html").is_file()
+
+
+def test_only_the_pages_know_the_time(dataset: RawDataset) -> None:
+    first, second = (run(dataset.load()) for _ in range(2))
+    assert first["validation"] == second["validation"]
+    assert first["data_card"] == second["data_card"]
 
 
 def test_nan_in_a_label_stops_the_line_and_is_named(dataset: RawDataset) -> None:
@@ -82,6 +93,8 @@ def test_moved_dot_stops_the_line_and_is_named(dataset: RawDataset) -> None:
     edit(dataset, "val_ID", move)
     with pytest.raises(ValidationFailed) as caught:
         run(dataset.load())
+    pages = Path(f"{dataset.load().root}_docs", "validations").rglob("*.html")
+    assert any("Failed" in page.read_text() for page in pages)
     text = str(caught.value)
     assert "val_ID, dot_val_ID_000002.png, object 0: in_training_cell=False" in text
     assert "within 1 px" in text
