@@ -82,6 +82,20 @@ def test_preview_of_an_official_download(igllm, tmp_path):
     assert path.exists()
 
 
+def test_plan_counts_what_is_missing(igllm):
+    size = "scenes.2d.num_scenes={train: 1000000, val_ID: 0, random: 7}"
+    output = igllm("data", "plan", "2d", "--params", size).output
+    assert "to make: 1,000,007 images in 201 shards" in output
+    assert "core-hours" in output
+
+
+def test_plan_of_a_download_renders_nothing(igllm, tmp_path):
+    given = ("scenes.so3.source=official", f"scenes.so3.root={tmp_path}")
+    params = [part for value in given for part in ("--params", value)]
+    output = igllm("data", "plan", "so3", *params).output
+    assert output == f"so3 is read from {tmp_path}: nothing is rendered\n"
+
+
 def test_unknown_split_is_one_line(igllm):
     result = igllm("data", "preview", "6dof", "val_OOD", code=1)
     assert result.output == "Error: 6dof has no split 'val_OOD', it has train, val_ID\n"
@@ -115,8 +129,10 @@ def test_bad_parameter_is_one_line(igllm, params, message):
     assert result.output.count("\n") == 1
 
 
-def test_unknown_environment_is_explained(igllm):
-    igllm("data", "preview", "2d", "train", "--env", "nowhere", code=1)
+def test_unknown_environment_is_one_line(igllm):
+    result = igllm("data", "preview", "2d", "train", "--env", "nowhere", code=1)
+    assert "conf/nowhere" in result.output
+    assert result.output.count("\n") == 1
 
 
 def test_outside_a_project(tmp_path, monkeypatch):

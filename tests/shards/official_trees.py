@@ -15,12 +15,19 @@ SPLITS = {
     "ShapeNet": ("train", "val_ID", "val_OOD_texture", "val_OOD_shape"),
 }
 COUNT = 3  # scenes a split
+# objects of each scene
+NUMBERS = {
+    "CLEVR": (3, 4, 3),
+    "SO3": (1, 1, 1),
+    "6DoF": (1, 1, 1),
+    "ShapeNet": (1, 2, 5),
+}
 
 
 def _clevr(rng):
     x, y = rng.uniform(-2.9, 2.9, 2).round(6).tolist()
     return {
-        **{"shape": "cube", "size": "large", "material": "rubber", "color": "gray"},
+        **{"shape": "sphere", "size": "large", "material": "rubber", "color": "gray"},
         **{"3d_coords": [x, y, 0.7], "rotation": 269.8490164},
         "pixel_coords": [int(rng.integers(40, 440)), int(rng.integers(40, 280)), 10.5],
     }
@@ -76,8 +83,8 @@ def write_download(root: Path) -> Path:
 def write_split(folder: Path, split: str, make, rng) -> None:
     names = [f"{folder.name}_{split}_{index:06d}.png" for index in range(COUNT)]
     scenes = [
-        {"image_filename": name, "objects": [make(rng) for _ in range(index % 2 + 1)]}
-        for index, name in enumerate(names)
+        {"image_filename": name, "objects": [make(rng) for _ in range(number)]}
+        for name, number in zip(names, NUMBERS[folder.name], strict=True)
     ]
     write_images(
         folder / "images" / f"{split}.tar",

@@ -33,7 +33,8 @@ def data() -> None:
 def plan(domain: str, env: str | None, params: tuple[str, ...]) -> None:
     """What rendering DOMAIN will cost: images, bytes, core-hours.
 
-    What is rendered already is counted off. Nothing is started.
+    What is rendered already is counted off. A few scenes are rendered as a trial, to
+    measure them; nothing is written.
 
     \b
     igllm data plan clevr
@@ -49,7 +50,8 @@ def plan(domain: str, env: str | None, params: tuple[str, ...]) -> None:
     from igllm_pipelines.render.job import RenderJob
     from igllm_pipelines.shards import plan as room
 
-    job = RenderJob(source, project.rendering(domain), project.parameters["seed"])
+    seed = project.parameters["seed"]
+    job: Any = RenderJob(source, project.rendering(domain), seed)
     click.echo(room.describe(room.plan(job, project.raw_folder(domain))))
 
 
