@@ -191,6 +191,8 @@ def test_rotations_are_the_first_two_rows_of_the_matrix():
         matrix = matrix_from_quat(by_location[tuple(place)])
         np.testing.assert_allclose(rows, matrix[:2].ravel(), atol=1e-6)
     assert dense_labels(scene, LAYOUT, 32).rotation.shape == (len(labels.cell), 0)
+    wordless = LabelLayout({}, side=4, rotation=True)
+    assert dense_labels(scene, wordless, 32).words.shape == (len(labels.cell), 0)
 
 
 def test_a_rotation_that_is_learned_must_be_known():

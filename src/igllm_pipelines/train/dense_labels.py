@@ -106,13 +106,13 @@ def dense_labels(scene: Scene, layout: LabelLayout, image_px: int) -> DenseLabel
     ]
     places = [obj.location for obj in cells.values()]
     turns = [_rotation(scene, obj, layout) for obj in cells.values()]
-    shape = (len(cells), layout.sizes[-1])
+    rows = len(cells)
     return DenseLabels(
         image=np.zeros(len(cells), dtype=np.int64),
         cell=np.fromiter(cells, dtype=np.int64),
-        words=np.asarray(words, dtype=np.int64).reshape(-1, len(layout.words)),
+        words=np.asarray(words, dtype=np.int64).reshape(rows, len(layout.words)),
         location=np.asarray(places, dtype=np.float32).reshape(-1, 3),
-        rotation=np.asarray(turns, dtype=np.float32).reshape(shape),
+        rotation=np.asarray(turns, dtype=np.float32).reshape(rows, layout.sizes[-1]),
     )
 
 
