@@ -78,6 +78,18 @@ def test_summary_holds_table_notes_and_paths() -> None:
     assert "\x1b" not in text
 
 
+def test_summary_of_four_splits_is_cut_nowhere() -> None:
+    splits = DOMAINS["shapenet"].splits[1:]
+    measured = {s: dict.fromkeys(METRICS, 66.66) for s in splits}
+    metrics: Metrics = {"char": measured, "float": measured}
+    text = summary_text("shapenet", metrics, splits, [], {})
+    assert "…" not in text
+    # the paper has three of the four
+    assert text.count("41.31") == text.count("9.79") == text.count("5.78") == 1
+    assert text.count("Cat. [%]") == 2
+    assert max(len(line) for line in text.splitlines()) <= 100
+
+
 def test_findings_of_2d_tell_the_ratio_and_snap() -> None:
     ratio, snapped = findings("2d", DOTS, ("val_ID", "random"))
     assert "float is 38.3 times lower" in ratio
@@ -129,7 +141,7 @@ def test_findings_of_many_splits_compare_each_with_the_first() -> None:
         )
     }
     found = findings("shapenet", {"float": values}, tuple(values))
-    assert found[0] == "val_ID: their orientations are 12.3 degrees (float) off."
+    assert found[0] == "val_ID: orientations are 12.3 degrees (float) off."
     assert [sentence.split(" falls")[0] for sentence in found[3:]] == [
         "From val_ID to val_OOD_shape, category",
         "From val_ID to val_OOD_camera, color",

@@ -76,10 +76,10 @@ def _object_findings(metrics: Metrics, splits: tuple[str, ...]) -> list[str]:
     for split in splits:
         places = _of_encodings(metrics, split, "l2", "m")
         turns = _of_encodings(metrics, split, "geodesic", "degrees")
-        if places:
-            found.append(f"{split}: objects are found {places} from where they are.")
-        if turns:
-            found.append(f"{split}: their orientations are {turns} off.")
+        parts = [f"objects are found {places} from where they are"] if places else []
+        parts += [f"orientations are {turns} off"] if turns else []
+        if parts:
+            found.append(f"{split}: {'; '.join(parts)}.")
     falls = [_falls(metrics, splits[0], other) for other in splits[1:]]
     return [*found, *(sentence for fall in falls for sentence in fall)]
 

@@ -239,8 +239,21 @@ def _fixed(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def terminal_table(domain: str, metrics: Metrics, splits: Sequence[str]) -> "Table":
-    """The table for the terminal; the better of our encodings is bold."""
+_SPLITS_A_TABLE = 2  # more do not fit into a terminal
+
+
+def terminal_tables(
+    domain: str, metrics: Metrics, splits: Sequence[str]
+) -> list["Table"]:
+    """The tables for the terminal; the better of our encodings is bold."""
+    starts = range(0, len(splits), _SPLITS_A_TABLE)
+    return [
+        _terminal_table(domain, metrics, splits[start : start + _SPLITS_A_TABLE])
+        for start in starts
+    ]
+
+
+def _terminal_table(domain: str, metrics: Metrics, splits: Sequence[str]) -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
@@ -248,7 +261,8 @@ def terminal_table(domain: str, metrics: Metrics, splits: Sequence[str]) -> "Tab
     table = Table(title=f"{domain}: {', '.join(metrics)}", title_justify="left")
     table.add_column("metric", no_wrap=True)
     for split, column in content.columns:
-        table.add_column(f"{split.split(' ')[0]}\n{column}", justify="right")
+        name = split.partition(" ")[0].replace("OOD_", "OOD\n")
+        table.add_column(f"{name}\n{column}", justify="right", vertical="bottom")
     for name, cells in content.rows:
         table.add_row(escape(METRICS[name].title), *(_markup(cell) for cell in cells))
     return table
@@ -302,7 +316,8 @@ def summary_text(
 
     console = Console(file=StringIO(), width=100, no_color=True, force_terminal=False)
     with console.capture() as captured:
-        console.print(terminal_table(domain, metrics, splits))
+        for table in terminal_tables(domain, metrics, splits):
+            console.print(table)
         for note in notes:
             console.print(note, markup=False, highlight=False)
         for title, path in paths.items():
