@@ -1,133 +1,189 @@
-"""Measures rendering: images/s, time beside Cycles, memory of the workers.
+"""Measures rendering: images/s, workers beside each other, bare Cycles, memory.
 
-Command::
+Commands::
 
-    python benchmarks/render.py --images 500 --workers 2 --json render.json
+    python benchmarks/render.py --domain clevr --images 400 --workers 1 2
+    python benchmarks/render.py --images 2000 --workers 1 --scenes-per-worker 2000
 
-Renders the default CLEVR scenes into shards of a scratch folder, the whole line with
-drawing, visibility, PNG and tar. Blender's start is left out of images/s and stands
-beside it. Run it on free cores: Cycles takes one for each worker.
+Renders scenes of a domain into shards of a scratch folder, the whole line with drawing,
+visibility, PNG and tar, once for each number of workers. Then the same scenes by as
+many processes that do nothing but place the objects and call Cycles: their gain from
+one process to two is what the machine gives, and the ratio to them is what the line
+costs. Blender's start is left out of images/s and stands beside it. Run it on free
+cores: Cycles takes one for each worker.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
 import tempfile
 import time
-from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from igllm_pipelines.domains.clevr import ClevrConfig
+from igllm_pipelines.domains.sources import CONFIGS
 from igllm_pipelines.render.config import RenderingConfig
 from igllm_pipelines.render.job import RenderJob
+from igllm_pipelines.render.measure import MeasuredWorker, Measures
 from igllm_pipelines.render.pool import RenderPool, Task
-from igllm_pipelines.render.worker import BlenderWorker, RenderedScene
+from igllm_pipelines.scene.scene import Scene
+from igllm_pipelines.shards.raw import RawData
 from igllm_pipelines.shards.writer import RawWriter
 
-Measures = dict[str, float]
+SPLIT = "train"
+MEMORY_AT = (1, 10, 100, 250, 500, 1000, 1500, 2000)  # scenes of a worker
+Figures = dict[str, Any]
 
 
-class MeasuredWorker(BlenderWorker):
-    """A worker that times itself and Cycles inside it."""
-
-    def measured(self, *task: Any) -> tuple[RenderedScene, Measures]:
-        """The scene of `make`, and how long what took."""
-        renderer = self._blender()
-        cycles_s = 0.0
-
-        def timed() -> None:
-            nonlocal cycles_s
-            start = time.perf_counter()
-            type(renderer).call_cycles(renderer)
-            cycles_s += time.perf_counter() - start
-
-        renderer.call_cycles = timed  # type: ignore[method-assign]
-        start = time.perf_counter()
-        scene = self.make(*task)
-        measures = {
-            "make_s": time.perf_counter() - start,
-            "cycles_s": cycles_s,
-            "memory_mib": _memory_mib(),
-            "pid": os.getpid(),
-        }
-        return scene, measures
-
-
-def _memory_mib() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def benchmark(job: RenderJob) -> dict[str, Any]:
-    """Renders the job into a scratch folder."""
+def whole_line(job: RenderJob, root: Path) -> Figures:
+    """Renders the job into the folder `root`."""
     rows: list[Measures] = []
     begin = time.perf_counter()
-    arguments = (job.fingerprint, job.filenames, job.scenes_per_shard)
-    worker = (MeasuredWorker, (job.rendering, job.engine, job.source))
+    arguments = (job.rendering, job.engine, job.source)
     with (
-        tempfile.TemporaryDirectory() as folder,
-        RawWriter(Path(folder) / "raw", *arguments) as writer,
-        RenderPool(job.rendering, *worker) as pool,
+        RawWriter(root, job) as writer,
+        RenderPool(job.rendering, MeasuredWorker, arguments) as pool,
     ):
-        tasks = [
+        tasks = (
             Task(f"{split} {index}", "measured", (job.seed, split, index))
             for split, index in writer.missing()
-        ]
+        )
         for _, (scene, measures) in pool.map(tasks):
-            writer.add(scene.split, scene.index, scene.record, scene.png)
             rows.append({**measures, "at_s": time.perf_counter() - begin})
-        writer.finish(job.info)
+            writer.add(scene)
+        writer.finish()
     return summarize(rows, job.rendering.num_workers)
 
 
-def summarize(rows: list[Measures], workers: int) -> dict[str, Any]:
-    """Figures of a run; the first image of each worker counts as its start."""
-    memory = defaultdict(list)
-    for row in rows:
-        memory[int(row["pid"])].append(row["memory_mib"])
-    rest = rows[workers:]
-    seconds = rest[-1]["at_s"] - rows[workers - 1]["at_s"]
-    cycles_s = mean(row["cycles_s"] for row in rest)
+def summarize(rows: Sequence[Measures], workers: int) -> Figures:
+    """Figures of a run; images/s from the moment when every worker has made one."""
+    first = {row["pid"]: number for number, row in reversed([*enumerate(rows)])}
+    ready = sorted(first.values())[:workers][-1]
+    warm = [row for row in rows if row["number"] > 1]
+    if len(first) < workers or ready + 1 == len(rows):
+        raise SystemExit("too few images: a worker has made none or one")
     return {
-        "images": len(rows),
-        "workers": workers,
-        "images_per_s": len(rest) / seconds,
-        "seconds_to_first_image": rows[0]["at_s"],
-        "cycles_s_per_image": cycles_s,
-        "worker_overhead_s_per_image": mean(r["make_s"] for r in rest) - cycles_s,
-        "overhead_s_per_image": seconds * workers / len(rest) - cycles_s,
-        "memory_mib_first": [round(values[0]) for values in memory.values()],
-        "memory_mib_100th": [round(v[min(99, len(v) - 1)]) for v in memory.values()],
-        "memory_mib_last": [round(values[-1]) for values in memory.values()],
-        "load_average": os.getloadavg()[0],
+        "images_per_s": (len(rows) - 1 - ready)
+        / (rows[-1]["at_s"] - rows[ready]["at_s"]),
+        "first_image_s": rows[0]["at_s"],
+        "make_s": mean(row["make_s"] for row in warm),
+        "cycles_s": mean(row["cycles_s"] for row in warm),
+        "idle_s": mean(row["idle_s"] for row in warm),
+        "memory_mib": memory(rows),
+        "nice": rows[0]["nice"],
     }
+
+
+def memory(rows: Sequence[Measures]) -> dict[str, float]:
+    """MiB of the largest worker after so many scenes, and the peak."""
+    marks = [mark for mark in MEMORY_AT if any(row["number"] == mark for row in rows)]
+    after = {
+        f"after {mark}": max(r["memory_mib"] for r in rows if r["number"] == mark)
+        for mark in marks
+    }
+    return {**after, "peak": max(row["memory_mib"] for row in rows)}
+
+
+def bare_cycles(job: RenderJob, scenes: Sequence[Scene], workers: int) -> float:
+    """Images/s of processes that place objects and call Cycles, nothing else."""
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        barrier = manager.Barrier(workers)
+        with ProcessPoolExecutor(workers, mp_context=context) as processes:
+            jobs = [
+                processes.submit(_bare_loop, job, scenes[start::workers], barrier)
+                for start in range(workers)
+            ]
+            spans = [job.result() for job in jobs]
+    seconds = max(end for _, end in spans) - min(start for start, _ in spans)
+    return len(scenes) / seconds
+
+
+def _bare_loop(
+    job: RenderJob, scenes: Sequence[Scene], barrier: Any
+) -> tuple[float, float]:
+    from igllm_pipelines.render.blender import BlenderRenderer, silence_stdout
+
+    silence_stdout()
+    renderer = BlenderRenderer(job.rendering, job.source.assets)
+
+    def render(scene: Scene) -> None:
+        renderer.place(scene)
+        renderer.bpy.ops.render.render()
+
+    render(scenes[0])  # the warm-up
+    barrier.wait()
+    start = time.time()
+    for scene in scenes:
+        render(scene)
+    return start, time.time()
+
+
+def benchmark(job: RenderJob, workers: Sequence[int]) -> Figures:
+    """Both kinds of runs for each number of workers, and their ratios."""
+    runs: dict[str, Figures] = {}
+    for count in workers:
+        now = replace(job, rendering=replace(job.rendering, workers=count))
+        with tempfile.TemporaryDirectory() as folder:
+            run = whole_line(now, Path(folder))
+            scenes = RawData(Path(folder)).scenes(SPLIT)
+        run["bare_images_per_s"] = bare_cycles(now, scenes, count)
+        run["ratio_to_bare"] = run["images_per_s"] / run["bare_images_per_s"]
+        runs[str(count)] = run
+    one = runs[str(workers[0])]
+    for run in runs.values():
+        for name in ("images_per_s", "bare_images_per_s"):
+            run[f"gain_{name}"] = run[name] / one[name]
+    return {
+        "images": job.num_scenes[SPLIT],
+        "load_average": os.getloadavg()[0],
+        "runs": runs,
+    }
+
+
+def table(figures: Figures) -> str:
+    """The figures as text, a column for each number of workers."""
+    runs = figures["runs"]
+    rows = {"workers": list(runs)}
+    for name in next(iter(runs.values())):
+        if name != "memory_mib":
+            rows[name] = [f"{run[name]:.3f}" for run in runs.values()]
+    marks = dict.fromkeys(mark for run in runs.values() for mark in run["memory_mib"])
+    for mark in marks:
+        cells = [run["memory_mib"].get(mark) for run in runs.values()]
+        rows[f"MiB {mark}"] = ["" if cell is None else f"{cell:.0f}" for cell in cells]
+    return "\n".join(
+        f"{name:24}" + "".join(f"{cell:>10}" for cell in cells)
+        for name, cells in rows.items()
+    )
 
 
 def main() -> None:
     """Reads the arguments, prints the figures."""
+    blender = [name for name, kind in CONFIGS.items() if kind.picture == "blender"]
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--images", type=int, default=500)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--domain", choices=blender, default="clevr")
+    parser.add_argument("--images", type=int, default=400)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--size", type=int, default=128, help="pixels of a side")
+    parser.add_argument("--scenes-per-worker", type=int, default=500)
     parser.add_argument("--json", type=Path, help="where to write the figures")
     options = parser.parse_args()
-    source = ClevrConfig(
-        num_scenes={"train": options.images},
-        conditions={"train": "A"},
-        width_px=options.size,
-        height_px=options.size,
+    config = CONFIGS[options.domain]()
+    counts = {**dict.fromkeys(config.num_scenes, 0), SPLIT: options.images}
+    sizes = {"width_px": options.size, "height_px": options.size}
+    rendering = RenderingConfig(
+        samples=options.samples, scenes_per_worker=options.scenes_per_worker
     )
-    rendering = RenderingConfig(workers=options.workers, samples=options.samples)
-    figures = benchmark(RenderJob(source, rendering, seed=0))
-    for name, value in figures.items():
-        print(
-            f"{name:30} {value:.3f}"
-            if isinstance(value, float)
-            else f"{name:30} {value}"
-        )
+    source = replace(config, num_scenes=counts, **sizes)
+    figures = benchmark(RenderJob(source, rendering, seed=0), options.workers)
+    print(table(figures))
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n")
 

@@ -15,8 +15,6 @@ import pytest
 from igllm_pipelines.domains.clevr import ClevrConfig
 from igllm_pipelines.domains.dots import DotsConfig
 from igllm_pipelines.render.job import RenderJob, render_pictures
-from igllm_pipelines.render.measure import MeasuredWorker
-from igllm_pipelines.render.pool import RenderPool, Task
 from igllm_pipelines.shards.journal import Journal
 from igllm_pipelines.shards.raw import RawData
 from igllm_pipelines.shards.writer import write_raw
@@ -272,14 +270,6 @@ def test_measured_dots():
     assert [sample.index for sample in trial.samples] == [0, 1, 2, 3, 4]
     assert 0 < trial.seconds[0] < 1
     assert trial.workers == 1
-
-
-@pytest.mark.blender
-def test_workers_are_not_put_behind_other_processes(ray_session):
-    worker = (JOB.rendering, JOB.engine, JOB.source)
-    with RenderPool(FAST, MeasuredWorker, worker) as pool:
-        ((_, (_, measures)),) = pool.map([Task("0", "measured", (3, "train", 0))])
-    assert measures["nice"] == os.nice(0)
 
 
 @pytest.mark.parametrize(

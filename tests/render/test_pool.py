@@ -1,6 +1,7 @@
 """The pool: crashes, hangs, errors, replacement; with real Ray actors."""
 
 import logging
+import os
 import threading
 from dataclasses import replace
 
@@ -63,6 +64,11 @@ def test_hanging_worker_is_replaced(tmp_path):
 def test_error_of_a_task_comes_through_at_once():
     with pytest.raises(ValueError, match=r"^bad value 5\nin a .* worker, at scene 3$"):
         run([Task("scene 3", "fail", (5,))])
+
+
+def test_actors_are_not_put_behind_other_processes_and_keep_few_heaps():
+    results = run([Task("scene 1", "surroundings", ("MALLOC_ARENA_MAX",))])
+    assert results == {"scene 1": (os.nice(0), "2")}
 
 
 def test_nothing_to_do():

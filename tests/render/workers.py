@@ -16,6 +16,9 @@ class Unruly:
     def pid(self, value):
         return os.getpid()
 
+    def surroundings(self, variable):
+        return os.nice(0), os.environ.get(variable)
+
     def work(self, seconds):
         time.sleep(seconds)
         return os.getpid()
