@@ -121,6 +121,8 @@ def test_export_and_no_overwriting(igllm, tmp_path):
         ("scenes.2d.widht_px=3", "widht_px"),
         ("scenes.2d.width_px=0", "width_px must be positive"),
         ("scenes.2d.source=official", "needs root"),
+        ("scenes.2d.num_scenes={", "--params: while parsing"),
+        ("scenes.2d.width_px", "must be NAME=VALUE"),
     ],
 )
 def test_bad_parameter_is_one_line(igllm, params, message):

@@ -74,8 +74,8 @@ def preview(
 ) -> None:
     """A contact sheet of the first pictures of a SPLIT of DOMAIN.
 
-    Over each picture: centres, bounding boxes and axes of the objects, projected by the
-    camera of the label; below it the program, which a model has to write.
+    Beside each picture the same with centres, bounding boxes and axes of the objects,
+    projected by the camera of the label; below it the program to be written.
 
     \b
     igllm data preview clevr val_OOD

@@ -104,25 +104,39 @@ class Project:
     @cached_property
     def _loader(self) -> "OmegaConfigLoader":
         from kedro.config import OmegaConfigLoader
-        from omegaconf import OmegaConf
 
         from igllm_pipelines.settings import CONFIG_LOADER_ARGS
 
-        with explained("--params: "):
-            given = OmegaConf.to_container(OmegaConf.from_dotlist([*self.params]))
         settings: dict[str, Any] = dict(CONFIG_LOADER_ARGS)
         return OmegaConfigLoader(
             conf_source=str(self.root / "conf"),
             env=self.env,
-            runtime_params=cast("dict[str, Any]", given),
+            runtime_params=_overrides(self.params),
             **settings,
         )
 
 
+def _overrides(params: tuple[str, ...]) -> dict[str, Any]:
+    """Nested parameters of ``a.b=value``; a value is read as YAML."""
+    from omegaconf import OmegaConf
+    from yaml import YAMLError
+
+    for given in params:
+        if "=" not in given:
+            raise click.ClickException(f"--params {given}: it must be NAME=VALUE")
+    try:
+        nested = OmegaConf.to_container(OmegaConf.from_dotlist([*params]))
+    except (YAMLError, ValueError) as error:
+        raise click.ClickException(
+            f"--params: {' '.join(str(error).split())}"
+        ) from error
+    return cast("dict[str, Any]", nested)
+
+
 @contextmanager
-def explained(prefix: str = "") -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Turns the ValueError of a configuration into a message without a traceback."""
     try:
         yield
     except ValueError as error:
-        raise click.ClickException(f"{prefix}{error}") from error
+        raise click.ClickException(str(error)) from error

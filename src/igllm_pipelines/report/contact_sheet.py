@@ -1,7 +1,7 @@
 """Contact sheets: many pictures on one, to look at data and at assets.
 
-Over each picture of a scene lies what its label says: every object's centre, bounding
-box and axes, projected by the stored camera, and its line of the program below.
+Each scene is shown twice: its picture, and over it what its label says, every object's
+centre, bounding box and axes, projected by the stored camera. Below stands the program.
 """
 
 import textwrap
@@ -23,7 +23,7 @@ from igllm_pipelines.scene.scene import Array
 
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")
-WIDTH_PX, MARGIN_PX = 1600, 16
+WIDTH_PX, MARGIN_PX, GAP_PX = 1600, 16, 4
 FONT_PX, LINE_PX = 12, 16
 INK, PAPER = (25, 25, 25), (255, 255, 255)
 AXES = (("x", (230, 30, 30)), ("y", (20, 160, 40)), ("z", (40, 80, 240)))
@@ -56,7 +56,7 @@ class Card:
 
 
 def scene_sheet(
-    tiles: Sequence[Tile], syntax: ProgramSyntax, title: str, columns: int = 4
+    tiles: Sequence[Tile], syntax: ProgramSyntax, title: str, columns: int = 2
 ) -> Image.Image:
     """A sheet of scenes, 1600 px wide.
 
@@ -103,18 +103,20 @@ def _rows(items: Sequence[T], columns: int) -> Iterator[Sequence[T]]:
         yield items[start : start + columns]
 
 
-def _scene_cell(tile: Tile, syntax: ProgramSyntax, side: int) -> Image.Image:
+def _scene_cell(tile: Tile, syntax: ProgramSyntax, width: int) -> Image.Image:
     scene = tile.scene.left_to_right()
-    picture = _draw_labels(tile.picture, scene, side)
-    lines = list(_program_lines(scene, syntax, side))
-    height = picture.height + LINE_PX * (len(lines) + 1) + MARGIN_PX
-    cell = Image.new("RGB", (side, height), PAPER)
-    cell.paste(picture, (0, 0))
+    side = (width - GAP_PX) // 2
+    pictures = [_enlarged(tile.picture, side), _draw_labels(tile.picture, scene, side)]
+    lines = list(_program_lines(scene, syntax, width))
+    top = pictures[0].height + 4
+    height = top + LINE_PX * (len(lines) + 1) + MARGIN_PX
+    cell = Image.new("RGB", (width, height), PAPER)
+    for number, picture in enumerate(pictures):
+        cell.paste(picture, (number * (side + GAP_PX), 0))
     draw = ImageDraw.Draw(cell)
-    draw.text((0, picture.height + 4), scene.image_filename, INK, _font())
+    draw.text((0, top), scene.image_filename, INK, _font())
     for number, (color, line) in enumerate(lines, start=1):
-        top = picture.height + 4 + number * LINE_PX
-        draw.text((0, top), line, color, _font())
+        draw.text((0, top + number * LINE_PX), line, color, _font())
     return cell
 
 
@@ -129,15 +131,23 @@ def _program_lines(
 
 
 def _draw_labels(picture: Pixels, scene: Scene, side: int) -> Image.Image:
-    """The picture, enlarged to a width of `side`, with all objects of the label."""
-    height, width = picture.shape[:2]
+    """The enlarged picture with all objects of the label."""
+    width = picture.shape[1]
     scale = side / width
-    size = (side, round(height * scale))
-    image = Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC)
+    image = _enlarged(picture, side)
     draw = ImageDraw.Draw(image)
     for index, obj in enumerate(scene.objects):
         _draw_object(draw, obj, scene, scale=scale, width=width, color=_color(index))
-    draw.rectangle((0, 0, size[0] - 1, size[1] - 1), outline=(200, 200, 200))
+    return image
+
+
+def _enlarged(picture: Pixels, side: int) -> Image.Image:
+    """The picture, enlarged to a width of `side`, with a thin frame."""
+    height, width = picture.shape[:2]
+    size = (side, round(height * side / width))
+    image = Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC)
+    frame = (0, 0, size[0] - 1, size[1] - 1)
+    ImageDraw.Draw(image).rectangle(frame, outline=(200, 200, 200))
     return image
 
 
@@ -151,7 +161,7 @@ def _draw_object(
     color: tuple[int, ...],
 ) -> None:
     if scene.camera is None:
-        _draw_flat(draw, obj, scale=scale, width=width)
+        _draw_flat(draw, obj, scale=scale, width=width, color=color)
         return
     if obj.pixel_coords is not None:
         _circle(draw, np.multiply(scale, obj.pixel_coords[:2]), 4, color)
@@ -166,13 +176,19 @@ def _draw_object(
 
 
 def _draw_flat(
-    draw: ImageDraw.ImageDraw, obj: SceneObject, *, scale: float, width: int
+    draw: ImageDraw.ImageDraw,
+    obj: SceneObject,
+    *,
+    scale: float,
+    width: int,
+    color: tuple[int, ...],
 ) -> None:
     """What can be said without a camera: pixel_coords, and the place in 2D."""
     if obj.pixel_coords is None:
         return
-    _circle(draw, np.multiply(scale, obj.pixel_coords[:2]), 12, INK)
-    if obj.pixel_coords[2] == 0 and obj.location is not None:  # 2D has no depth
+    flat = obj.pixel_coords[2] == 0  # 2D has no depth; its dot is red
+    _circle(draw, np.multiply(scale, obj.pixel_coords[:2]), 12, INK if flat else color)
+    if flat and obj.location is not None:
         _cross(draw, np.multiply(scale * width, obj.location[:2]), INK)
 
 
