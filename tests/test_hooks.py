@@ -154,7 +154,10 @@ def test_data_docs_are_artifacts_of_the_sessions_run(client, tmp_path):
         hook.before_pipeline_run(run_params={}, catalog=catalog)
         hook.after_dataset_saved("so3.data_docs", {})
     logged = client.list_artifacts(run.info.run_id, "so3/data_docs")
-    assert {file.path for file in logged} == {"so3/data_docs/index.html", "so3/data_docs/validations"}
+    assert {file.path for file in logged} == {
+        "so3/data_docs/index.html",
+        "so3/data_docs/validations",
+    }
 
 
 def test_flatten_names_leaves():

@@ -109,7 +109,7 @@ class ShapeNetConfig:
     max_objects: int = 5
     placement: str = "mixed"
     float_m: float = 1.0
-    ground_half_m: float = 2.5
+    ground_half_m: float = 2.3
     diagonal_m: float = 2.0
     min_dist_m: float = 0.0
     appearance: str = "colored"
@@ -123,7 +123,7 @@ class ShapeNetConfig:
     azimuth_deg: float = CAMERA_AZIMUTH_DEG
     width_px: int = 128
     height_px: int = 128
-    lens_mm: float = 45.0
+    lens_mm: float = 55.0
     sensor_width_mm: float = 32.0
     lamp_jitter_m: float = 0.5
     backdrop: str = "floor"
@@ -295,8 +295,9 @@ def _find_place(
     for _ in range(config.max_tries):
         location, quat = _pose(rng, config, extents, asset.symmetry)
         away_m = np.linalg.norm(others - location, axis=-1)
-        corners = box_corners(location, quat, extents)
-        if np.all(away_m >= apart_m) and in_image(camera, corners):
+        if np.any(away_m < apart_m):
+            continue
+        if in_image(camera, box_corners(location, quat, extents)):
             return SceneObject(
                 location=location,
                 rotation=quat,

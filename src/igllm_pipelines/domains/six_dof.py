@@ -56,9 +56,9 @@ class SixDofConfig:
     assets: AssetsConfig = AssetsConfig(
         categories=("airplane",), per_category=10, held_out=0.0
     )
-    diagonal_m: float = 2.0
-    box_min_m: Vector3 = (-1.0, -1.0, 1.0)
-    box_max_m: Vector3 = (1.0, 1.0, 2.0)
+    diagonal_m: float = 2.8
+    box_min_m: Vector3 = (-0.9, -0.9, 1.4)
+    box_max_m: Vector3 = (0.9, 0.9, 2.4)
     camera_location: Vector3 = CAMERA_LOCATION
     width_px: int = 128
     height_px: int = 128
