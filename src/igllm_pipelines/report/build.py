@@ -92,8 +92,9 @@ class Results:
             for split in self.splits
             if (found := list(self.metrics.values()))
         }
+        width_px = self.config.width_px  # of a download: an error that says why
         images = self.config.num_scenes[DOMAINS[self.domain].splits[0]]
-        scale = Scale(images, self.config.width_px, steps, tests)
+        scale = Scale(images, width_px, steps, tests)
         found_out = findings(self.domain, self.metrics, self.splits)
         return [*found_out, scale_note(self.domain, scale)]
 

@@ -34,6 +34,7 @@ def warm_up_tower(
     from igllm_pipelines.train import warm_up as room
 
     split = DOMAINS[domain].splits[0]
+    _check_size(raw, split, tower.image_px)
     module = build_tower(tower, seed)
     room.warm_up_tower(
         module,
@@ -47,6 +48,17 @@ def warm_up_tower(
         seed=seed,
     )
     return module
+
+
+def _check_size(raw: Any, split: str, image_px: int) -> None:
+    """Says early that pictures of another size, official ones, are not trained on."""
+    height, width, _ = raw.image(split, raw.filenames(split)[0]).shape
+    if (height, width) != (image_px, image_px):
+        raise ValueError(
+            f"{raw.root}: pictures of {width} x {height} pixels, the tower takes "
+            f"{image_px} x {image_px}; padding and resizing, which the official "
+            "downloads need, are not there yet, so no training on them"
+        )
 
 
 def cache_features(raw: Any, tower: Any, warm_up: WarmUpConfig) -> dict[str, Any]:
