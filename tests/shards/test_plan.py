@@ -30,7 +30,7 @@ def test_plan_of_an_empty_folder(tmp_path):
     assert costs.shards == 600
     assert costs.core_hours == pytest.approx(1.0)
     assert costs.hours == pytest.approx(0.25)
-    assert "1 core-hours, 0.25 hours on 4 cores" in describe(costs)
+    assert "1 core-hours, 0.25 hours (workers at the same time: 4)" in describe(costs)
     assert not (tmp_path / "none").exists()
 
 

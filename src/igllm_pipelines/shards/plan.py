@@ -137,10 +137,10 @@ def describe(plan: RenderPlan) -> str:
         return "\n".join([*lines, "every image is there"])
     lines += [
         f"to make: {plan.missing:,} images in {plan.shards:,} shards",
-        f"measured on {plan.measured} scenes by {plan.workers} workers: "
+        f"measured on {plan.measured} scenes: "
         f"{plan.seconds_per_image:.3g} s and {_size(plan.bytes_per_image)} an image",
-        f"time: {plan.core_hours:.3g} core-hours, {plan.hours:.3g} hours on "
-        f"{plan.workers} cores",
+        f"time: {_hours(plan.core_hours)} core-hours, {_hours(plan.hours)} hours "
+        f"(workers at the same time: {plan.workers})",
         f"disk: {_size(plan.bytes)} of {_size(plan.free_bytes)} that are free",
     ]
     if plan.lacking_bytes:
@@ -165,6 +165,10 @@ def _free_bytes(folder: Path) -> int:
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.0f}" if hours >= 100 else f"{hours:.3g}"
 
 
 def _size(num_bytes: float) -> str:
