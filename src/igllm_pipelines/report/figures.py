@@ -151,7 +151,12 @@ def _curve(
 
 
 def _log_axes(ax: "Axes", title: str) -> None:
+    from matplotlib.ticker import LogFormatter
+
     ax.set_yscale("log")
+    # plain numbers: 20, 0.005, 1e-05
+    ax.yaxis.set_major_formatter(LogFormatter())
+    ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.6)))
     ax.set_title(title, color=INK, fontsize=11)
     ax.set_xlabel("step", color=INK)
     ax.grid(axis="y", color=CELL)
