@@ -223,7 +223,6 @@ def _asset_checks(config: AssetSource, counts: tuple[int, int]) -> list[Check]:
             show=("shape",),
         ),
         _between("it lies before the camera", "objects", "depth", (0.1, 100.0)),
-        _in_set("all of it is in the image", "objects", "box_in_image", (True,)),
         _between("enough of it is seen", "objects", "visible_pixels", seen),
         _between("number of objects", "scenes", "objects", counts),
         _between("the lamps are stored", "scenes", "lights", (1, 100)),
@@ -233,6 +232,11 @@ def _asset_checks(config: AssetSource, counts: tuple[int, int]) -> list[Check]:
         Check("the backdrop is stored", "scenes", "backdrop", "not_null"),
         _in_set("the backdrop", "scenes", "backdrop", (config.backdrop,)),
     ]
+
+
+def _whole() -> Check:
+    name = "all of it is in the image"
+    return _in_set(name, "objects", "box_in_image", (True,))
 
 
 def _fixed_camera() -> Check:
@@ -293,6 +297,7 @@ def six_dof_checks(config: SixDofConfig) -> list[Check]:
             _between(f"it lies in the box: {axis}", "objects", axis, (low, high))
             for axis, low, high in box
         ),
+        _whole(),
         _fixed_camera(),
     ]
 
@@ -309,6 +314,7 @@ def shapenet_checks(config: ShapeNetConfig) -> list[Check]:
         _between("x lies on the ground square", "objects", "x", ground),
         _between("y lies on the ground square", "objects", "y", ground),
         *_heights(config),
+        _whole(),
         _between("objects keep their distance", "scenes", "closest_m", apart),
         _between("it looks at the origin", "scenes", "aim_error_px", centered),
         _between("camera azimuth", "scenes", "azimuth_error_deg", (0.0, ROUNDING)),
