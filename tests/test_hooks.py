@@ -128,6 +128,14 @@ def test_loss_curve_is_logged_by_step(client):
     assert curve[0].timestamp < curve[1].timestamp
 
 
+def test_a_comparison_is_kept_as_an_artifact(client):
+    metrics = {"float_quat": {"val_ID": {"geodesic": 8.0}}}
+    compare = Node(lambda: metrics, None, "rotations", name="compare")
+    parent = run(Pipeline([compare], namespace="so3"))
+    files = client.list_artifacts(parent, "so3")
+    assert [file.path for file in files] == ["so3/rotations.json"]
+
+
 def test_two_runs_in_one_process_do_not_mix(client):
     pipeline = pipeline_of(lambda _: {})
     parents = [run(pipeline) for _ in range(2)]
