@@ -38,7 +38,7 @@ def test_every_suite_has_its_pages(pages: dict[str, str]) -> None:
 def test_checks_are_named_in_plain_words(pages: dict[str, str]) -> None:
     (page,) = [t for n, t in pages.items() if n.startswith("validations/all_objects/")]
     assert "the extents are those of the shape (low 0.0, high 1e-06)" in page
-    assert "all of it is in the image (words (True,))" in page
+    assert "the rotation is given (words (True,))" in page
 
 
 def test_failed_check_is_seen(pages: dict[str, str]) -> None:
