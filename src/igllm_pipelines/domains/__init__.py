@@ -1,6 +1,6 @@
 """The domains: which scenes each draws, its vocabulary and its splits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -131,6 +131,19 @@ def program_syntax(domain: str, scenes: Sequence[Scene]) -> ProgramSyntax:
         attributes=tuple(n for n in syntax.attributes if found.get(n, True)),
         words={**{n: words for n, words in found.items() if words}, **syntax.words},
     )
+
+
+def scored_splits(domain: str, available: Collection[str]) -> tuple[str, ...]:
+    """The splits that a model is scored on, in-distribution first.
+
+    Args:
+        domain: its name.
+        available: splits of the data; the official ones lack some of ours.
+
+    >>> scored_splits("shapenet", ["train", "val_ID", "val_OOD_shape"])
+    ('val_ID', 'val_OOD_shape')
+    """
+    return tuple(s for s in DOMAINS[domain].splits[1:] if s in available)
 
 
 def encoding_syntax(syntax: ProgramSyntax, encoding: str) -> ProgramSyntax:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from igllm_pipelines.domains import DOMAINS
+from igllm_pipelines.domains import DOMAINS, scored_splits
 from igllm_pipelines.domains.dots import DotsConfig, in_training_cells
 from igllm_pipelines.domains.sources import SceneConfig
 from igllm_pipelines.metrics.dots import dot_positions
@@ -79,7 +79,8 @@ class Results:
     @property
     def splits(self) -> tuple[str, ...]:
         """The test splits, in-distribution first."""
-        return DOMAINS[self.domain].splits[1:]
+        scored = {split for metrics in self.metrics.values() for split in metrics}
+        return scored_splits(self.domain, scored)
 
     def notes(self) -> list[str]:
         """What came out, and last at which scale."""

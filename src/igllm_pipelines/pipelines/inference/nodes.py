@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from igllm_pipelines.domains import DOMAINS, encoding_syntax
+from igllm_pipelines.domains import encoding_syntax, scored_splits
 from igllm_pipelines.infer.config import InferenceConfig
 from igllm_pipelines.scene import ProgramSyntax
 
@@ -26,7 +26,7 @@ def predict(
     predictor = Predictor(model, tokenizer, written, inference)
     predictions = {}
     with torch_threads(inference.num_threads):
-        for split in DOMAINS[domain].splits[1:]:
+        for split in scored_splits(domain, raw.splits()):
             scenes = raw.scenes(split)[: inference.num_samples]
             names = [scene.image_filename for scene in scenes]
             predictions[split] = predictor.predict(vision, split, names)

@@ -5,7 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from igllm_pipelines.domains import DOMAINS, encoding_syntax, parse_encoding
+from igllm_pipelines.domains import (
+    DOMAINS,
+    encoding_syntax,
+    parse_encoding,
+    scored_splits,
+)
 from igllm_pipelines.infer.config import InferenceConfig
 from igllm_pipelines.model.config import ModelConfig, TowerConfig
 from igllm_pipelines.scene import ProgramSyntax
@@ -142,7 +147,8 @@ def _validation(
     from igllm_pipelines.metrics.evaluate import evaluate_predictions, main_error
 
     count = training.validation_samples
-    splits = {s: raw.scenes(s)[:count] for s in DOMAINS[domain].splits[1:]}
+    names = scored_splits(domain, raw.splits())
+    splits = {split: raw.scenes(split)[:count] for split in names}
 
     def score(model: Any) -> dict[str, float]:
         predictor = Predictor(model, tokenizer, syntax, inference)
