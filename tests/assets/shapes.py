@@ -1,7 +1,11 @@
 """Mesh files that the tests write: an L-shape that looks different from every side."""
 
+import json
+import struct
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,6 +58,18 @@ def write_glb(path: Path, mesh: Mesh, node: np.ndarray | None = None) -> Path:
     scene.add_geometry(solid, transform=np.eye(4) if node is None else node)
     path.write_bytes(scene.export(file_type="glb"))
     return path
+
+
+def edit_glb(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Changes the JSON of a GLB file in place."""
+    data = path.read_bytes()
+    (length,) = struct.unpack("<I", data[12:16])
+    header = json.loads(data[20 : 20 + length])
+    change(header)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 4)
+    chunks = struct.pack("<II", len(text), 0x4E4F534A) + text + data[20 + length :]
+    path.write_bytes(b"glTF" + struct.pack("<II", 2, 12 + len(chunks)) + chunks)
 
 
 def in_file_axes(mesh: Mesh, right: str, forward: str, up: str) -> Mesh:

@@ -1,6 +1,3 @@
-import json
-import struct
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,7 +6,7 @@ from igllm_pipelines.assets import AssetError
 from igllm_pipelines.assets.files import check_file, named_files, read_mesh
 from igllm_pipelines.assets.mesh import Mesh
 from igllm_pipelines.assets.solids import box
-from tests.assets.shapes import L_SHAPE, signed_volume, write_glb, write_obj
+from tests.assets.shapes import L_SHAPE, edit_glb, signed_volume, write_glb, write_obj
 
 TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\n"
 
@@ -65,7 +62,8 @@ def test_read_mesh_keeps_the_surface(tmp_path):
         (TRIANGLE + "f 1 2 9\n", "cannot be read"),
         (TRIANGLE + "v nan 0 0\nf 1 2 4\n", "not finite"),
         (TRIANGLE + "v inf 0 0\nf 1 2 4\n", "not finite"),
-        (TRIANGLE + "f 1 1 1\n", "no extent"),
+        (TRIANGLE + "f 1 1 1\n", "is empty: it has no faces"),
+        (TRIANGLE + "v 0 0 0\nv 0 0 0\nf 1 4 5\n", "no extent"),
         (TRIANGLE + "v 2 0 0\nf 1 2 4\n", "no extent"),
     ],
 )
@@ -81,6 +79,43 @@ def test_vertices_of_no_face_do_not_count(tmp_path):
     path = tmp_path / "loose.obj"
     path.write_text(TRIANGLE + "v 9 9 9\nv 0 0 1\nf 1 2 3\nf 1 2 5\n")
     np.testing.assert_allclose(check_file(path).high, (1, 1, 1))
+
+
+def test_faces_that_name_a_vertex_twice_do_not_count(tmp_path):
+    path = tmp_path / "twice.obj"
+    path.write_text(TRIANGLE + "v 9 9 9\nv 0 0 1\nf 1 2 3\nf 1 2 5\nf 4 4 1\n")
+    np.testing.assert_allclose(check_file(path).high, (1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("size", "move", "usable"),
+    [
+        *((1, 0, True), (1, 1e3, True), (1e-30, 0, True), (1e30, 0, True)),
+        *((1, 1e6, False), (1e-46, 0, False), (1e39, 0, False), (1e200, 0, False)),
+    ],
+)
+def test_coordinates_must_suit_single_precision(tmp_path, size, move, usable):
+    solid = box((1, 2, 3))
+    moved = Mesh(size * solid.vertices + move, solid.faces)
+    errors = check_file(write_obj(tmp_path / "far.obj", moved)).errors
+    assert [error.startswith("its coordinates are too") for error in errors] == (
+        [] if usable else [True]
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ({"scenes": [{"nodes": [0]}, {}]}, "it has several scenes and says not"),
+        ({"extensionsRequired": ["A_a", "KHR_materials_ior"]}, "it requires A_a, not"),
+        ({"extensionsRequired": ["KHR_materials_ior"]}, None),
+    ],
+)
+def test_what_a_glb_asks_for_is_checked(tmp_path, header, reason):
+    path = write_glb(tmp_path / "box.glb", box((1, 2, 3)))
+    edit_glb(path, lambda known: [known.update(header), known.pop("scene")])
+    errors = check_file(path).errors
+    assert [error[: len(reason or "")] for error in errors] == ([reason] * bool(reason))
 
 
 def test_a_broken_glb_is_named(tmp_path):
@@ -124,6 +159,12 @@ def test_missing_textures_are_named(textured):
     assert warning.startswith("the texture ../images/wood.png that it names is missing")
 
 
+def test_textures_may_be_named_with_backslashes(textured):
+    materials = textured.with_name("box.mtl")
+    materials.write_text(materials.read_text().replace("/", "\\"))
+    assert check_file(textured).warnings == ()
+
+
 def test_missing_material_file_is_named(textured):
     textured.with_name("box.mtl").unlink()
     (warning,) = check_file(textured).warnings
@@ -137,15 +178,8 @@ def test_named_files_of_an_obj(textured):
 
 def test_missing_images_of_a_glb_are_named(tmp_path):
     path = write_glb(tmp_path / "box.glb", box((1, 2, 3)))
-    data = path.read_bytes()
-    (length,) = struct.unpack("<I", data[12:16])
-    header = json.loads(data[20 : 20 + length])
-    header["images"] = [
-        {"uri": "dark%20wood.png"}, {"uri": "data:image/png;base64,"}, {"bufferView": 0}
-    ]  # fmt: skip
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 4)
-    chunks = struct.pack("<II", len(text), 0x4E4F534A) + text + data[20 + length :]
-    path.write_bytes(b"glTF" + struct.pack("<II", 2, 12 + len(chunks)) + chunks)
+    uris = "dark%20wood.png", "data:image/png;base64,"
+    images = [*({"uri": uri} for uri in uris), {"bufferView": 0}]
+    edit_glb(path, lambda header: header.update(images=images))
     (warning,) = check_file(path).warnings
     assert "the texture dark wood.png that it names is missing" in warning

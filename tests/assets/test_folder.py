@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -187,6 +189,18 @@ def test_shapenet_tree(shapenet):
     (problem,) = catalog.problems
     assert problem.path == "03001627/0000/models/model_normalized.obj"
     assert problem.id == "chair_0000"
+
+
+def test_a_model_whose_name_no_program_can_hold_is_left_out(shapenet, tmp_path):
+    chairs = tmp_path / "03001627"
+    (chairs / "1a2b").rename(chairs / "o'brien")
+    (chairs / "readme.txt").touch()
+    catalog = folder_catalog(replace(shapenet, held_out=0.0))
+    first, _ = catalog.problems
+    assert first.id == "chair_o'brien"
+    assert first.fatal
+    assert "may hold only [A-Za-z0-9_-]" in first.reason
+    assert [a.id for a in catalog.assets if a.category == "chair"] == ["chair_ff00"]
 
 
 def test_shapenet_tree_is_indexed(shapenet, tmp_path):

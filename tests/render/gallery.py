@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from igllm_pipelines.assets import AssetsConfig
+from tests.assets.shapes import edit_glb
 from tests.render.workers import Probe
 
 RED, BLUE, GREEN = (1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, 1.0, 0.0)
@@ -40,7 +41,10 @@ class Keeper(Probe):
     def held(self):
         import bpy
 
-        kinds = ("objects", "meshes", "materials", "images", "collections", "actions")
+        kinds = (
+            *("objects", "meshes", "materials", "images", "collections", "actions"),
+            *("scenes",),
+        )
         return {kind: len(getattr(bpy.data, kind)) for kind in kinds}
 
     def keep(self, num_bytes):
@@ -71,7 +75,10 @@ def write_gallery(root):
     write_obj(root / "l.obj", PARTS)
     write_glb(root / "l.glb", PARTS)
     write_textured(root)
+    shutil.copy(root / "l.glb", root / "scenes.glb")
+    edit_glb(root / "scenes.glb", _add_what_is_not_shown)
     models = {"obj": "l.obj", "glb": "l.glb", "sheet": "sheet.obj"}
+    models["scenes"] = "scenes.glb"
     bare = (root / "sheet.obj").read_text().replace("sheet.mtl", "bare.mtl")
     (root / "bare.obj").write_text(bare)
     (root / "bare.mtl").write_text("newmtl sheet\nKd 0 0 1\nmap_Kd gone.png\n")
@@ -128,6 +135,13 @@ def write_glb(path, parts):
     chunks = struct.pack("<II", len(text), 0x4E4F534A) + text
     chunks += struct.pack("<II", len(data), 0x004E4942) + bytes(data)
     path.write_bytes(struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks)
+
+
+def _add_what_is_not_shown(document):
+    """A second scene and a node of no scene, far from what the first one shows."""
+    number = len(document["nodes"])
+    document["nodes"] += [{"mesh": 0, "translation": [x, 0, 0]} for x in (50, 90)]
+    document["scenes"].append({"nodes": [number]})
 
 
 def _empty_gltf(index_bytes):

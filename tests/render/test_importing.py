@@ -54,7 +54,7 @@ def test_procedural_asset_is_where_its_vertices_project(furniture, name, rotatio
 
 
 @pytest.mark.parametrize("rotation", [(1.0, 0.0, 0.0, 0.0), TILTED])
-@pytest.mark.parametrize("name", ["chair_obj", "chair_glb"])
+@pytest.mark.parametrize("name", ["chair_obj", "chair_glb", "chair_scenes"])
 def test_file_is_where_its_vertices_project(gallery, name, rotation):
     catalog, call = gallery
     scene = shown(catalog[name], rotation)
@@ -206,7 +206,7 @@ def test_assets_beyond_the_limit_are_forgotten(gallery):
     call("keep", 0)
     call("picture", empty)
     before = call("held")
-    for name in ("chair_obj", "chair_glb", "chair_sheet"):
+    for name in ("chair_obj", "chair_glb", "chair_scenes", "chair_sheet"):
         call("picture", shown(catalog[name]))
         assert call("held")["meshes"] == before["meshes"] + 1
     assert call("held")["images"] == before["images"] + 1

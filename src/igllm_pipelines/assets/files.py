@@ -6,7 +6,7 @@ import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import numpy as np
@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".obj", ".glb")
 _FLAT = 1e-6
+_ROUGHEST = 5e-4  # step between coordinates, as a share of the largest extent
+# what a GLB file may require: Blender and trimesh read these, or lose but a shade
+_EXTENSIONS = {
+    *("KHR_lights_punctual", "KHR_texture_transform", "EXT_texture_webp"),
+    *(
+        f"KHR_materials_{name}"
+        for name in (
+            *("pbrSpecularGlossiness", "unlit", "clearcoat", "variants", "volume"),
+            *("emissive_strength", "transmission", "specular", "sheen", "ior"),
+        )
+    ),
+}
 _MATERIAL_FILE = re.compile(r"^\s*mtllib\s+(.+?)\s*$", re.MULTILINE)
 _TEXTURE = re.compile(
     r"^\s*(?:map_\w+|bump|disp|decal|norm|refl)\s+(.+?)\s*$",
@@ -77,14 +89,19 @@ def check_file(path: Path) -> FileCheck:
     A mesh that is inside out is used with a warning: both sides of a face are
     rendered, the shading alone may look odd.
     """
+    with np.errstate(all="ignore"):  # what overflows is named below
+        return _check(path)
+
+
+def _check(path: Path) -> FileCheck:
     if not path.is_file():
         return FileCheck(errors=("there is no such file",))
     try:
         mesh = _read(path)
     except ValueError as error:
         return FileCheck(errors=(str(error),))
-    corners = np.asarray(mesh.vertices)[np.asarray(mesh.faces, dtype=np.int64)]
-    if unusable := _shape_error(corners):
+    corners = _corners(mesh)
+    if unusable := _shape_error(corners) or _glb_error(path):
         return FileCheck(errors=(unusable,))
     low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
     warnings = [*_flat(high - low), *_turned_inwards(mesh), *_missing_files(path)]
@@ -96,6 +113,17 @@ def _vector(values: Array) -> Vector3:
     return x, y, z
 
 
+def _corners(mesh: "trimesh.Trimesh") -> Array:
+    """The triangles (n, 3, 3), without those that name a vertex twice.
+
+    Blender drops these, so they are no part of the picture.
+    """
+    faces = np.asarray(mesh.faces, dtype=np.int64).reshape(-1, 3)
+    proper = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
+    corners: Array = np.asarray(mesh.vertices, dtype=np.float64)[faces[proper]]
+    return corners
+
+
 def _shape_error(corners: Array) -> str | None:
     """What is wrong with triangles (n, 3, 3) that no picture can show."""
     if not len(corners):
@@ -105,6 +133,25 @@ def _shape_error(corners: Array) -> str | None:
     extents = np.ptp(corners, axis=(0, 1))
     if np.count_nonzero(extents > _FLAT * extents.max()) < 2:
         return "the mesh has no extent: its faces fall into a point or a line"
+    # Blender counts in single precision; NaN beyond its range
+    step = np.spacing(np.float32(np.abs(corners).max()))
+    if not step <= _ROUGHEST * extents.max():
+        return (
+            "its coordinates are too far from the origin for its size, or too large "
+            "or small for Blender: move it to the origin, at a size of some metres"
+        )
+    return None
+
+
+def _glb_error(path: Path) -> str | None:
+    """What a GLB file asks for that is not read."""
+    if path.suffix.lower() != ".glb":
+        return None
+    header = _glb_header(path)
+    if "scene" not in header and len(header.get("scenes", [])) > 1:
+        return "it has several scenes and says not which to show: export one"
+    if unread := sorted({*header.get("extensionsRequired", [])} - _EXTENSIONS):
+        return f"it requires {', '.join(unread)}, not read here: export it without"
     return None
 
 
@@ -152,7 +199,8 @@ def named_files(path: Path) -> list[Path]:
 
 
 def _found(pattern: re.Pattern[str], path: Path) -> list[str]:
-    return pattern.findall(path.read_text(encoding="utf-8", errors="replace"))
+    names = pattern.findall(path.read_text(encoding="utf-8", errors="replace"))
+    return [name.replace("\\", "/") for name in names]
 
 
 def _without_options(text: str) -> str:
@@ -162,8 +210,13 @@ def _without_options(text: str) -> str:
 
 def _image_uris(path: Path) -> list[str]:
     """The images that lie beside a GLB file instead of in it."""
+    uris = [image.get("uri", "data:") for image in _glb_header(path).get("images", [])]
+    return [unquote(uri) for uri in uris if not uri.startswith("data:")]
+
+
+def _glb_header(path: Path) -> dict[str, Any]:
+    """The JSON of a GLB file, in its first chunk."""
     with path.open("rb") as file:
         (length,) = struct.unpack("<I", file.read(20)[12:16])
-        images = json.loads(file.read(length)).get("images", [])
-    uris = [image.get("uri", "data:") for image in images]
-    return [unquote(uri) for uri in uris if not uri.startswith("data:")]
+        header: dict[str, Any] = json.loads(file.read(length))
+    return header

@@ -48,6 +48,7 @@ MANIFEST = "manifest.json"
 THINNEST = 1e-3
 """Extent along the thin axis of a flat asset, since a scene's boxes have a volume."""
 
+_NAME = "[A-Za-z0-9_-]+"  # it stands in programs, between quotes
 _KEYS = {"id", "category", "path", "scale", "up", "forward"}
 
 
@@ -179,16 +180,29 @@ def _named_models(root: Path) -> tuple[list[Entry], list[Problem]]:
             f"{root} has no {MANIFEST}, and none of ShapeNet's folders "
             f"{', '.join(SYNSETS)}: write a manifest, or unpack ShapeNetCore.v2 there"
         )
-    return [*_shapenet_entries(root)], []
+    return _read_shapenet(root)
 
 
-def _shapenet_entries(root: Path) -> Iterator[Entry]:
+def _read_shapenet(root: Path) -> tuple[list[Entry], list[Problem]]:
+    entries: list[Entry] = []
+    problems: list[Problem] = []
+    for synset, category, model in _shapenet_models(root):
+        asset_id = f"{category}_{model}"
+        path = f"{synset}/{model}/models/model_normalized.obj"
+        try:
+            _check_name("name", model, _NAME)
+            entries.append(Entry(asset_id, category, path))
+        except ValueError as error:
+            problems.append(Problem(asset_id, path, str(error)))
+    return entries, problems
+
+
+def _shapenet_models(root: Path) -> Iterator[tuple[str, str, str]]:
+    """Synset, category and name of each folder that should hold a model."""
     for synset, category in SYNSETS.items():
         folder = root / synset
-        models = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-        for model in models:
-            path = f"{synset}/{model}/models/model_normalized.obj"
-            yield Entry(f"{category}_{model}", category, path)
+        models = sorted(folder.iterdir()) if folder.is_dir() else []
+        yield from ((synset, category, m.name) for m in models if m.is_dir())
 
 
 def _read_manifest(path: Path) -> tuple[list[Entry], list[Problem]]:
@@ -231,7 +245,7 @@ def _entry(item: object) -> Entry:
         which = f"lacks {sorted(missing)}" if missing else f"has {sorted(unknown)}"
         raise ValueError(f"the manifest's entry {which}, it takes {sorted(_KEYS)}")
     name, category = str(item["id"]), str(item["category"])
-    _check_name("id", name, "[A-Za-z0-9_-]+")
+    _check_name("id", name, _NAME)
     # the category of an id is what stands before its first underscore
     _check_name("category", category, "[A-Za-z0-9-]+")
     path = _path_inside(str(item["path"]))

@@ -10,7 +10,7 @@ from typing import Any
 from igllm_pipelines.assets.files import FileCheck, check_file, named_files
 
 INDEX_NAME = ".igllm-assets.json"
-_VERSION = 1
+_VERSION = 2  # counts up with each change of what `files` finds
 _Stamp = list[int] | None
 
 

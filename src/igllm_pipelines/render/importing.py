@@ -18,7 +18,7 @@ _FILE_FROM_GLTF_IMPORT = np.asarray(
 )
 # what an import leaves in Blender; users stand before what they use
 _KINDS = (
-    *("objects", "collections", "cameras", "lights", "armatures", "actions"),
+    *("objects", "collections", "scenes", "cameras", "lights", "armatures", "actions"),
     *("meshes", "curves", "materials", "node_groups", "images"),
 )
 _TOLERANCE = 1e-3  # of the bounding box, whose diagonal is 1
@@ -69,7 +69,8 @@ def _from_file(bpy: ModuleType, asset: Asset, path: str, others: set[Any]) -> An
         raise AssetError(f"asset {asset.id}, {path}: not imported: {reason}") from error
     parts = [
         obj
-        for obj in bpy.data.objects
+        # of a GLB with several scenes, only the one to show is in the view layer
+        for obj in bpy.context.view_layer.objects
         if obj not in others and obj.type == "MESH" and obj.data.polygons
     ]
     if not parts:
