@@ -15,6 +15,7 @@ from igllm_pipelines.scene import (
     parse_program,
     write_program,
 )
+from igllm_pipelines.scene.program import NUM
 from igllm_pipelines.scene.rotations import (
     COMPONENTS,
     from_representation,
@@ -254,3 +255,23 @@ def test_syntax_rejects_unknown_names():
         ProgramSyntax(("size", "weight"))
     with pytest.raises(ValueError, match="unknown rotation_rep"):
         ProgramSyntax(("rotation",), rotation_rep="matrix")
+
+
+@pytest.mark.parametrize("word", ["o'brien", "two\nlines", "```", f"a{NUM}", ""])
+def test_a_word_that_cannot_be_read_back_is_refused(word):
+    plain = ProgramSyntax(("shape",), {"shape": ("cube",)})
+    with pytest.raises(ValueError, match="cannot stand in a program"):
+        ProgramSyntax(("shape",), {"shape": (word,)})
+    with pytest.raises(ValueError, match="cannot stand in a program"):
+        ProgramSyntax(("shape",), {"shape": ("cube",)}, {"shape": {"cube": (word,)}})
+    with pytest.raises(ValueError, match="cannot stand in a program"):
+        write_program(Scene((SceneObject(shape=word),)), plain)
+
+
+@pytest.mark.parametrize(
+    "word", ['say "hi"', "a, b=(1)", "Stühle_ÄÖ", "add(", "\\n", " "]
+)
+def test_odd_words_are_read_back(word):
+    syntax = ProgramSyntax(("shape",), {"shape": ("cube", word)})
+    scene = Scene((SceneObject(shape=word),))
+    assert parse_program(write_program(scene, syntax), syntax) == scene

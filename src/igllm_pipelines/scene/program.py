@@ -84,6 +84,10 @@ class ProgramSyntax:
             raise ValueError(f"unknown program attributes: {sorted(unknown)}")
         if self.rotation_rep != "yaw" and self.rotation_rep not in COMPONENTS:
             raise ValueError(f"unknown rotation_rep {self.rotation_rep!r}")
+        for attribute, words in self.words.items():
+            for word in words:
+                for spelling in self.spellings(attribute, word):
+                    _check_word(spelling)
 
     def num_components(self, attribute: str) -> int:
         """How many numbers `attribute` holds; 0 for a word."""
@@ -106,6 +110,15 @@ class ProgramSyntax:
         """One number as text; a rounded zero is written without a minus."""
         text = format(value, self.number_format)
         return format(0.0, self.number_format) if float(text) == 0 else text
+
+
+def _check_word(word: str) -> None:
+    """Raises a ValueError where `word` cannot be read back from between quotes."""
+    if not word or any(mark in word for mark in ("'", "\n", "```", NUM)):
+        raise ValueError(
+            f"the word {word!r} cannot stand in a program: rename it in the labels, "
+            "without quotes, line breaks and marks, at least one character long"
+        )
 
 
 def syntax_from_record(record: Mapping[str, Any]) -> ProgramSyntax:
@@ -192,8 +205,13 @@ def write_program(scene: Scene, syntax: ProgramSyntax) -> str:
 
 
 def format_value(value: Value, syntax: ProgramSyntax) -> str:
-    """A word in quotes, a number, or numbers in parentheses."""
+    """A word in quotes, a number, or numbers in parentheses.
+
+    Raises:
+        ValueError: the word could not be read back.
+    """
     if isinstance(value, str):
+        _check_word(value)
         return f"'{value}'"
     numbers = [syntax.format_number(v) for v in value]
     return numbers[0] if len(numbers) == 1 else f"({', '.join(numbers)})"
