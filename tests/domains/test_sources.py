@@ -33,6 +33,8 @@ def test_default_splits_are_those_of_the_domain():
         ("2d", {"cells": 0}, "cells"),
         ("2d", {"assets": {}}, "2d take no assets"),
         ("so3", {"assets": []}, "so3: assets must be a mapping"),
+        ("6dof", {"assets": None}, "6dof: assets must be a mapping"),
+        ("so3", {"assets": {"categories": "chair"}}, "must be a list of names"),
         ("6dof", {"assets": {"per_categories": 3}}, "6dof: .*per_categories"),
         ("shapenet", {"assets": {"held_out": 2}}, "assets.held_out"),
     ],

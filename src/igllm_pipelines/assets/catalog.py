@@ -33,6 +33,8 @@ class AssetsConfig:
     held_out: float = 0.2
 
     def __post_init__(self) -> None:
+        if isinstance(self.categories, str):
+            raise ValueError("assets.categories must be a list of names, not one name")
         object.__setattr__(self, "categories", tuple(self.categories))
         if not self.categories or len({*self.categories}) < len(self.categories):
             raise ValueError("assets.categories must name each category once")

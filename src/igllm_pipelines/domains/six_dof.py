@@ -1,8 +1,8 @@
 """6-DoF scenes: one toy airplane anywhere in a box, in any orientation.
 
-The box hangs over the ground before a fixed camera. Positions are uniform in it among
-those at which the whole bounding box of the object lies in the image; orientations are
-uniform. Color, material and shape are uniform too, and every shape is in both splits.
+The box hangs over the ground before a fixed camera. Poses (positions in the box, with
+orientations) are uniform among those in which the whole bounding box of the object lies
+in the image. Color, material and shape are uniform, and every shape is in both splits.
 
 Not stated by the paper: the box, the number of shapes and their size, the words of
 color and material (CLEVR's are taken), the camera, the lamps, the backdrop, the image

@@ -57,7 +57,7 @@ def scene_config(domain: str, parameters: Mapping[str, Any]) -> SceneConfig:
 def _with_assets(domain: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Reads ``assets``; what is not given there stays as the domain has it."""
     given = parameters.get("assets")
-    if given is None or isinstance(given, AssetsConfig):
+    if "assets" not in parameters or isinstance(given, AssetsConfig):
         return dict(parameters)
     default = getattr(CONFIGS[domain], "assets", None)
     if default is None:
