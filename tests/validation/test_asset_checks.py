@@ -13,6 +13,7 @@ from igllm_pipelines.domains.six_dof import SixDofConfig
 from igllm_pipelines.domains.so3 import So3Config
 from igllm_pipelines.domains.sources import SceneConfig
 from igllm_pipelines.scene import Camera, SceneObject
+from igllm_pipelines.validation.tables import scene_tables
 from tests.validation.drawn import (
     Scenes,
     draw,
@@ -360,6 +361,18 @@ def test_height_over_the_ground_is_checked(
     lifted = at(scene.camera, (x, y, z + lift_m))
     report = validate(with_object(drawn[name], "val_ID", 1, **lifted), CONFIGS[name])
     assert_found(report, check, "val_ID")
+
+
+def test_tilt_of_an_object_upside_down_is_known(drawn: dict[str, Scenes]) -> None:
+    # in rounded numbers its z axis points down by more than 1
+    turns = [
+        (0.0, float(np.cos(t)), float(np.sin(t)), 0.0) for t in np.arange(0, 3, 0.1)
+    ]
+    scene = drawn["so3"]["train"][0]
+    objects = tuple(replace(scene.objects[0], rotation=turn) for turn in turns)
+    scenes = {"train": [replace(scene, objects=objects)]}
+    tilts = scene_tables(scenes, {}, SO3).objects["tilt_deg"]
+    np.testing.assert_allclose(tilts, 180.0, atol=1e-5)
 
 
 def test_tilted_object_does_not_rest(drawn: dict[str, Scenes]) -> None:

@@ -234,7 +234,7 @@ def _box(
     up = float(matrix_from_quat(obj.rotation)[2, 2])
     extents = known.get(obj.shape or "", (math.nan,) * 3)
     return {
-        "tilt_deg": math.degrees(math.acos(min(up, 1.0))),
+        "tilt_deg": math.degrees(math.acos(max(-1.0, min(up, 1.0)))),
         "lowest_m": float(corners[:, 2].min()),
         "extents_error_m": float(np.abs(np.subtract(obj.extents, extents)).max()),
         "box_in_image": None if camera is None else in_image(camera, corners),
