@@ -14,6 +14,7 @@ import pytest
 
 from igllm_pipelines.domains.clevr import ClevrConfig
 from igllm_pipelines.domains.dots import DotsConfig
+from igllm_pipelines.domains.official import OfficialDots
 from igllm_pipelines.render.job import RenderJob, render_pictures
 from igllm_pipelines.shards.journal import Journal
 from igllm_pipelines.shards.raw import RawData
@@ -270,6 +271,21 @@ def test_measured_dots():
     assert [sample.index for sample in trial.samples] == [0, 1, 2, 3, 4]
     assert 0 < trial.seconds[0] < 1
     assert trial.workers == 1
+
+
+def test_measured_download_of_few_dots():
+    dots = OfficialDots({"train": np.full((2, 2), 0.5), "random": np.full((1, 2), 0.5)})
+    trial = RenderJob(dots, FAST, seed=3).measure(8)
+    assert [sample.index for sample in trial.samples] == [0, 1]
+    assert len(trial.seconds) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.blender
+def test_workers_of_one_scene_each_are_measured_with_their_start():
+    rendering = replace(FAST, workers=1, scenes_per_worker=1)
+    trial = replace(JOB, rendering=rendering).measure(1)
+    assert len(trial.samples) == len(trial.seconds) == 2
 
 
 @pytest.mark.parametrize(

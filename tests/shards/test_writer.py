@@ -1,6 +1,7 @@
 """Raw folders: whole, resumed, grown, shrunk, made anew."""
 
 import json
+import shutil
 import time
 import tracemalloc
 from itertools import islice
@@ -75,6 +76,29 @@ def test_other_parameters_make_all_anew(tmp_path, unbroken, other):
     assert len(again.made) == 9
     write_raw(tmp_path / "fresh", Job(COUNTS, **other))
     assert content(tmp_path / "unbroken") == content(tmp_path / "fresh")
+
+
+@pytest.mark.parametrize("killed_at", [0, 1])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_killed_while_the_folder_is_emptied(
+    tmp_path, unbroken, monkeypatch, killed_at, seed
+):
+    root, remove, emptied = tmp_path / "unbroken", shutil.rmtree, []
+
+    def die_after(folder):
+        remove(folder)
+        emptied.append(folder)
+        if len(emptied) > killed_at:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", die_after)
+    with pytest.raises(KeyboardInterrupt):
+        write_raw(root, Job(COUNTS, fingerprint={"seed": 1}))
+    monkeypatch.undo()
+    job = Job(COUNTS, fingerprint={"seed": seed})
+    write_raw(root, job)
+    write_raw(tmp_path / "fresh", Job(COUNTS, fingerprint={"seed": seed}))
+    assert content(root) == content(tmp_path / "fresh")
 
 
 def test_other_parameters_drop_half_made_shards_too(tmp_path):

@@ -150,11 +150,13 @@ class RenderJob:
                 for index in range(count)
             )
             rows = [made for _, made in pool.map(tasks)]
-        rows = [(scene, times) for scene, times in rows if times["number"] > 1]
+        warm = [(scene, times) for scene, times in rows if times["number"] > 1]
+        rows = warm or rows  # workers of one scene each are never warm
         seconds = tuple(times["make_s"] for _, times in rows)
         return Measurement(tuple(scene for scene, _ in rows), seconds, workers)
 
     def _measure_dots(self, split: str, num_scenes: int) -> Measurement:
+        num_scenes = min(num_scenes, self.num_scenes[split])  # of a download
         next(self._draw_dots([(split, 0)]))
         start = time.perf_counter()
         samples = tuple(self._draw_dots((split, index) for index in range(num_scenes)))

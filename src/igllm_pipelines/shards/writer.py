@@ -194,7 +194,7 @@ class RawWriter:
             self._check(shard)
 
     def _wipe(self, fingerprint: Path) -> None:
-        content = [p for p in (self._images, self._labels) if p.exists()]
+        content = [p for p in (self._labels, self._images) if p.exists()]
         if content and not fingerprint.exists():
             raise ShardError(
                 f"{self._root} holds images or labels that were not rendered here: "
@@ -202,7 +202,7 @@ class RawWriter:
             )
         if content:
             logger.info("other parameters than before: emptying %s", self._root)
-        fingerprint.unlink(missing_ok=True)
+        # the fingerprint last: without it a killed run would leave images of strangers
         for folder in content:
             shutil.rmtree(folder)
 
