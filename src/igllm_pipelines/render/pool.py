@@ -15,6 +15,7 @@ alone here.
 
 import logging
 import os
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +30,7 @@ from igllm_pipelines.render.config import RenderingConfig
 logger = logging.getLogger(__name__)
 MAX_CRASHES = 3
 PATIENCE_S = 60.0  # without any actor at work: then it is said
+CONNECT_S = 10.0  # to a cluster
 RECOUNT_S = 5.0  # between two looks at the size of the cluster
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -94,7 +96,7 @@ class RenderPool:
         logging.getLogger("ray").setLevel(logging.ERROR)
         if not ray.is_initialized():
             self._own_ray = True
-            ray.init(**self._ray_options(), configure_logging=False)
+            self._start_ray()
         options = {"num_cpus": 1, "max_restarts": 0, "runtime_env": _WORKER_ENVIRONMENT}
         actor = ray.remote(**options)(self._worker)
         self._new_actor: Callable[[], Any] = lambda: actor.remote(*self._arguments)
@@ -139,6 +141,22 @@ class RenderPool:
             self._replace_late()
             self._give_out(source)  # before the caller writes what is finished
             yield from finished
+
+    def _start_ray(self) -> None:
+        import ray
+
+        address = self._config.ray_address
+        try:
+            if address is not None:
+                _knock(address)
+            ray.init(**self._ray_options(), configure_logging=False)
+        except OSError as error:
+            if address is None:
+                raise
+            raise RenderError(
+                f"ray.address {address}: no cluster can be reached ({error}); start "
+                "one by `ray start --head`, or set it to null for this machine"
+            ) from error
 
     def _ray_options(self) -> dict[str, Any]:
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -257,6 +275,18 @@ class RenderPool:
                 "no CPU has been free for a render worker for %g s; still waiting",
                 PATIENCE_S,
             )
+
+
+def _knock(address: str) -> None:
+    """Opens a connection to ``host:port``: Ray itself tries for many minutes.
+
+    Raises:
+        OSError: nobody listens there.
+    """
+    host, _, port = address.rpartition(":")
+    if port.isdigit():
+        host = host.removeprefix("ray://").strip("[]")
+        socket.create_connection((host, int(port)), CONNECT_S).close()
 
 
 def _node_of(actor: Any) -> str:
