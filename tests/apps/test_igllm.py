@@ -90,10 +90,11 @@ def test_plan_counts_what_is_missing(igllm):
 
 
 def test_plan_of_a_download_renders_nothing(igllm, tmp_path):
-    given = ("scenes.so3.source=official", f"scenes.so3.root={tmp_path}")
+    root = write_download(tmp_path)
+    given = ("scenes.clevr.source=official", f"scenes.clevr.root={root}")
     params = [part for value in given for part in ("--params", value)]
-    output = igllm("data", "plan", "so3", *params).output
-    assert output == f"so3 is read from {tmp_path}: nothing is rendered\n"
+    output = igllm("data", "plan", "clevr", *params).output
+    assert output == f"clevr is read from {root / 'CLEVR'}: nothing is rendered\n"
 
 
 def test_unknown_split_is_one_line(igllm):
@@ -123,12 +124,55 @@ def test_export_and_no_overwriting(igllm, tmp_path):
         ("scenes.2d.source=official", "needs root"),
         ("scenes.2d.num_scenes={", "--params: while parsing"),
         ("scenes.2d.width_px", "must be NAME=VALUE"),
+        ("=3", "must be NAME=VALUE"),
+        ("scenes=3", "scenes: a mapping is wanted, not 3"),
+        ("scenes.2d=3", "scenes of 2d: a mapping is wanted, not 3"),
+        ("scenes.2d.num_scenes=3", "num_scenes must name splits, it is 3"),
+        ("scenes.2d.num_scenes.train=x", "num_scenes.train must be a number, it is"),
+        ("scenes.2d.num_scenes.val_OOD=3", "unknown split 'val_OOD'"),
+        ("scenes.2d.cells=x", "cells must be a number, it is 'x'"),
     ],
 )
 def test_bad_parameter_is_one_line(igllm, params, message):
     result = igllm("data", "preview", "2d", "train", "--params", params, code=1)
     assert message in result.output
     assert result.output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ("seed=-1", "seed must be a whole number, not negative, it is -1"),
+        ("rendering.2d.workers=x", "workers must be at least 1"),
+        ("ray=10.0.0.5", "ray: a mapping is wanted"),
+    ],
+)
+def test_plan_that_cannot_be_made_is_one_line(igllm, params, message):
+    more = "scenes.2d.num_scenes.train=4"
+    result = igllm("data", "plan", "2d", "--params", params, "--params", more, code=1)
+    assert message in result.output
+    assert result.output.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["plan", "preview", "export"])
+def test_download_that_is_not_there_is_one_line(igllm, tmp_path, command):
+    arguments = {"preview": ["train"], "export": ["--out", tmp_path]}
+    given = ("scenes.so3.source=official", f"scenes.so3.root={tmp_path}")
+    params = [part for value in given for part in ("--params", value)]
+    more = arguments.get(command, [])
+    output = igllm("data", command, "so3", *more, *params, code=1).output
+    assert "images/train.tar, labels/train.json" in output
+    assert output.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["preview 2d train --out", "export 2d --out"])
+def test_out_that_cannot_be_written_is_one_line(igllm, tmp_path, command):
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "out"
+    output = igllm("data", *command.split(), path, code=1).output
+    assert output.startswith("Error: ")
+    assert str(tmp_path / "file") in output
+    assert output.count("\n") == 1
 
 
 def test_unknown_environment_is_one_line(igllm):

@@ -22,6 +22,13 @@ def test_ray_is_configured_beside_the_domains():
         rendering_config({"ray_address": None}, {"address": None})
 
 
+def test_something_else_than_a_mapping_is_named():
+    with pytest.raises(ValueError, match="rendering: a mapping is wanted, not 3"):
+        rendering_config(3)
+    with pytest.raises(ValueError, match=r"ray: a mapping is wanted, not '10\."):
+        rendering_config({}, "10.0.0.5:6379")
+
+
 @pytest.mark.parametrize(
     "bad",
     [
@@ -31,6 +38,10 @@ def test_ray_is_configured_beside_the_domains():
         {"scenes_per_shard": 0},
         {"scenes_per_worker": 0},
         {"scene_timeout_s": 0},
+        {"samples": "many"},
+        {"workers": "all"},
+        {"workers": 1.5},
+        {"scene_timeout_s": "long"},
     ],
 )
 def test_bad_parameters_are_named(bad):

@@ -288,6 +288,12 @@ def test_workers_of_one_scene_each_are_measured_with_their_start():
     assert len(trial.samples) == len(trial.seconds) == 2
 
 
+@pytest.mark.parametrize("seed", [-1, "abc", None])
+def test_seed_that_is_none_is_named(seed):
+    with pytest.raises(ValueError, match=f"seed must be .* it is {seed!r}"):
+        RenderJob(DotsConfig(), FAST, seed)
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -100,7 +100,7 @@ def preview(
     groups = _cards(config, shown, workers)
     title = f"{sum(map(len, shown.values()))} of {len(catalog.assets)} assets"
     out.parent.mkdir(parents=True, exist_ok=True)
-    card_sheet(groups, title, "held out of training").save(out)
+    card_sheet(groups, title, "held out of training").save(out, format="PNG")
     click.echo(out)
 
 

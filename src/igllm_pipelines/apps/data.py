@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from igllm_pipelines.apps.project import Project, project_options
+from igllm_pipelines.apps.project import Project, explained, project_options
 from igllm_pipelines.domains import DOMAINS, program_syntax
 
 if TYPE_CHECKING:
@@ -41,18 +41,22 @@ def plan(domain: str, env: str | None, params: tuple[str, ...]) -> None:
     igllm data plan shapenet --params scenes.shapenet.num_scenes.train=1000000
     """
     from igllm_pipelines.domains.official import OfficialConfig
+    from igllm_pipelines.shards.official import check_download
 
     project = Project.here(env, params)
     source: Any = project.scenes(domain)
     if isinstance(source, OfficialConfig):
+        check_download(source.folder, source.splits)
         click.echo(f"{domain} is read from {source.folder}: nothing is rendered")
         return
     from igllm_pipelines.render.job import RenderJob
     from igllm_pipelines.shards import plan as room
 
     seed = project.parameters["seed"]
-    job: Any = RenderJob(source, project.rendering(domain), seed)
-    click.echo(room.describe(room.plan(job, project.raw_folder(domain))))
+    with explained():  # of the seed, or of scenes that cannot be drawn
+        job: Any = RenderJob(source, project.rendering(domain), seed)
+        costs = room.plan(job, project.raw_folder(domain))
+    click.echo(room.describe(costs))
 
 
 @data.command()
@@ -94,7 +98,7 @@ def preview(
     title = f"{domain}, {split}: {len(tiles)} of {len(raw.scenes(split))} scenes"
     path = out or Path(f"{domain}_{split}.png")
     path.parent.mkdir(parents=True, exist_ok=True)
-    scene_sheet(tiles, syntax, title).save(path)
+    scene_sheet(tiles, syntax, title).save(path, format="PNG")
     click.echo(path)
 
 
@@ -122,10 +126,11 @@ def open_data(project: Project, domain: str) -> "RawData":
     An official source is read even before `kedro run` has pointed to it.
     """
     from igllm_pipelines.domains.official import OfficialConfig
-    from igllm_pipelines.shards.official import open_raw
+    from igllm_pipelines.shards.official import check_download, open_raw
     from igllm_pipelines.shards.raw import RawData
 
     source = project.scenes(domain)
     if isinstance(source, OfficialConfig):
+        check_download(source.folder, source.splits)
         return RawData(source.folder, source.yaw, source.num_scenes)
     return open_raw(project.raw_folder(domain))

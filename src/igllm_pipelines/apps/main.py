@@ -18,7 +18,9 @@ class Shell(click.Group):
         """Runs a command; errors of other kinds keep their traceback."""
         try:
             return super().invoke(ctx)
-        except (ValueError, RuntimeError) as error:
+        except BrokenPipeError:  # click ends quietly
+            raise
+        except (ValueError, RuntimeError, OSError) as error:
             if not isinstance(error, _explained()):
                 raise
             raise click.ClickException(str(error)) from error
@@ -26,11 +28,13 @@ class Shell(click.Group):
 
 def _explained() -> tuple[type[Exception], ...]:
     from igllm_pipelines.assets import AssetError
+    from igllm_pipelines.render.blender import BlenderUnavailableError
     from igllm_pipelines.render.pool import RenderError
     from igllm_pipelines.scene import LabelError
     from igllm_pipelines.shards.tar import ShardError
 
-    return AssetError, LabelError, RenderError, ShardError
+    errors = AssetError, BlenderUnavailableError, LabelError, RenderError, ShardError
+    return *errors, OSError
 
 
 @click.group(cls=Shell, context_settings={"help_option_names": ["-h", "--help"]})

@@ -91,7 +91,10 @@ class Project:
             )
 
     def _of_domain(self, group: str, domain: str) -> Mapping[str, Any]:
-        return self.parameters.get(group, {}).get(domain) or {}
+        of_all = self.parameters.get(group, {})
+        if not isinstance(of_all, Mapping):
+            raise ValueError(f"{group}: a mapping is wanted, not {of_all!r}")
+        return of_all.get(domain) or {}
 
     def _read(self, kind: str) -> Mapping[str, Any]:
         from kedro.config import MissingConfigException
@@ -122,7 +125,7 @@ def _overrides(params: tuple[str, ...]) -> dict[str, Any]:
     from yaml import YAMLError
 
     for given in params:
-        if "=" not in given:
+        if "=" not in given[1:]:
             raise click.ClickException(f"--params {given}: it must be NAME=VALUE")
     try:
         nested = OmegaConf.to_container(OmegaConf.from_dotlist([*params]))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from igllm_pipelines.domains.fields import check_splits
 from igllm_pipelines.domains.seeds import scene_seed
 from igllm_pipelines.scene.scene import Scene, SceneObject
 
@@ -47,8 +48,7 @@ class DotsConfig:
     min_visible_pixels = 0.0
 
     def __post_init__(self) -> None:
-        if any(count < 0 for count in self.num_scenes.values()):
-            raise ValueError("num_scenes must not be negative")
+        check_splits("2d", self.num_scenes)
         if self.width_px < 1:
             raise ValueError(f"width_px must be positive, it is {self.width_px}")
         if self.layout not in ("checkerboard", "checkerboard_sparse"):

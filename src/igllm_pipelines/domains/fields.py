@@ -23,6 +23,23 @@ def settle(config: Any) -> None:
             object.__setattr__(config, field.name, tuple(members))
 
 
+def check_numbers(kind: Any, given: Mapping[str, Any]) -> None:
+    """Raises a ValueError where a number of the configuration `kind` is given as text.
+
+    Python would compare it with numbers later, and name neither field nor value.
+    """
+    for field in fields(kind):
+        value = given.get(field.name, 0)
+        if field.type in (int, float) and not isinstance(value, int | float):
+            raise ValueError(f"{field.name} must be a number, it is {value!r}")
+    counts = given.get("num_scenes") or {}
+    if not isinstance(counts, Mapping):
+        raise ValueError(f"num_scenes must name splits, it is {counts!r}")
+    for split, count in counts.items():
+        if not isinstance(count, int):
+            raise ValueError(f"num_scenes.{split} must be a number, it is {count!r}")
+
+
 def check_splits(domain: str, num_scenes: Mapping[str, int]) -> None:
     """Raises a ValueError where a split is unknown or its number negative."""
     unknown = sorted(set(num_scenes) - set(DOMAINS[domain].splits))

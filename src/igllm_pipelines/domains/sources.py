@@ -7,6 +7,7 @@ from typing import Any
 from igllm_pipelines.assets import AssetsConfig, load_catalog
 from igllm_pipelines.domains.clevr import ClevrConfig
 from igllm_pipelines.domains.dots import DotsConfig
+from igllm_pipelines.domains.fields import check_numbers
 from igllm_pipelines.domains.official import (
     OfficialConfig,
     OfficialDots,
@@ -41,10 +42,13 @@ def scene_config(domain: str, parameters: Mapping[str, Any]) -> SceneConfig:
     """
     if domain not in CONFIGS:
         raise ValueError(f"unknown domain {domain!r}, known: {', '.join(CONFIGS)}")
+    if not isinstance(parameters, Mapping):
+        raise ValueError(f"scenes of {domain}: a mapping is wanted, not {parameters!r}")
     given = dict(parameters)
     source = given.pop("source", "drawn")
     if source not in ("drawn", "official"):
         raise ValueError(f"scenes of {domain}: source must be official, not {source!r}")
+    check_numbers(CONFIGS[domain], given)
     try:
         if source == "official":
             drawn = {field.name for field in fields(CONFIGS[domain])}

@@ -31,17 +31,22 @@ class RenderingConfig:
 
     def __post_init__(self) -> None:
         for name in ("samples", "scenes_per_shard", "scenes_per_worker"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1")
-        if self.workers is not None and self.workers < 1:
+            if not _counts(getattr(self, name)):
+                raise ValueError(f"{name} must be a whole number of at least 1")
+        if self.workers is not None and not _counts(self.workers):
             raise ValueError("workers must be at least 1, or null for every core")
-        if self.scene_timeout_s <= 0:
-            raise ValueError("scene_timeout_s must be positive")
+        limit_s = self.scene_timeout_s
+        if not isinstance(limit_s, int | float) or limit_s <= 0:
+            raise ValueError(f"scene_timeout_s must be positive, it is {limit_s!r}")
 
     @property
     def num_workers(self) -> int:
         """Workers that will be started."""
         return self.workers or len(os.sched_getaffinity(0))
+
+
+def _counts(value: object) -> bool:
+    return isinstance(value, int) and value >= 1
 
 
 def rendering_config(
@@ -57,6 +62,9 @@ def rendering_config(
     Raises:
         ValueError: a key is unknown or a value out of range.
     """
+    for name, given in (("rendering", parameters), ("ray", ray or {})):
+        if not isinstance(given, Mapping):
+            raise ValueError(f"{name}: a mapping is wanted, not {given!r}")
     cluster = {f"ray_{name}": value for name, value in (ray or {}).items()}
     try:
         return RenderingConfig(**parameters, **cluster)

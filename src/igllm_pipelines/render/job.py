@@ -50,11 +50,20 @@ class RenderJob:
         source: what the scenes are drawn from.
         rendering: how they are rendered.
         seed: of the whole data set, not negative.
+
+    Raises:
+        ValueError: the seed is none.
     """
 
     source: SceneSource
     rendering: RenderingConfig
     seed: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise ValueError(
+                f"seed must be a whole number, not negative, it is {self.seed!r}"
+            )
 
     @property
     def engine(self) -> str:
