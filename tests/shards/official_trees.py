@@ -82,8 +82,12 @@ def write_download(root: Path) -> Path:
 
 def write_split(folder: Path, split: str, make, rng) -> None:
     names = [f"{folder.name}_{split}_{index:06d}.png" for index in range(COUNT)]
+    unseen = {"shape": "chair_9f9f"} if split == "val_OOD_shape" else {}
     scenes = [
-        {"image_filename": name, "objects": [make(rng) for _ in range(number)]}
+        {
+            "image_filename": name,
+            "objects": [{**make(rng), **unseen} for _ in range(number)],
+        }
         for name, number in zip(names, NUMBERS[folder.name], strict=True)
     ]
     write_images(

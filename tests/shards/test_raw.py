@@ -98,7 +98,9 @@ def test_truncated_tar_is_named(raw):
 )
 def test_unreadable_image_is_named(tmp_path, data):
     write_tar(tmp_path / "images" / "train.tar", [("a.png", data)])
-    with pytest.raises(ShardError, match=r"train.tar: image a.png cannot be read"):
+    with pytest.raises(
+        ShardError, match=r"train.tar: image a.png cannot be read \([^<]*\)"
+    ):
         RawData(tmp_path).image("train", "a.png")
 
 

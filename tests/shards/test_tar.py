@@ -4,10 +4,17 @@ import io
 import os
 import pickle
 import tarfile
+import tracemalloc
 
 import pytest
 
-from igllm_pipelines.shards.tar import ShardError, TarIndex, read_members, write_tar
+from igllm_pipelines.shards.tar import (
+    ShardError,
+    TarIndex,
+    read_members,
+    scan,
+    write_tar,
+)
 
 MEMBERS = [("a.json", b"{}"), ("a.png", b"x" * 700), ("b.json", b""), ("b.png", b"yz")]
 
@@ -130,3 +137,14 @@ def test_index_after_pickling_and_after_a_fork(shard):
         os._exit(0 if good else 1)
     assert all(index.read("b.png") == b"yz" for _ in range(200))
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_members_of_a_large_tar_take_little_memory(tmp_path):
+    path = tmp_path / "a.tar"
+    write_tar(path, ((f"{index:06d}.png", b"") for index in range(5000)))
+    tracemalloc.start()
+    members = scan(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(members) == 5000
+    assert peak < 2.5e6

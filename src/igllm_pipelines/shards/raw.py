@@ -106,10 +106,12 @@ class RawData:
         try:
             with Image.open(io.BytesIO(tar.read(member))) as image:
                 return np.asarray(image.convert("RGB"))
-        except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        except (OSError, SyntaxError) as error:
+            unknown = isinstance(error, UnidentifiedImageError)
             raise ShardError(
-                f"{tar.path}: image {member} cannot be read ({error}); remove the "
-                "tar and run the rendering again"
+                f"{tar.path}: image {member} cannot be read "
+                f"({'no image file' if unknown else error}); remove the tar and run "
+                "the rendering again, or download it again"
             ) from error
 
     def batch(self, split: str, filenames: Sequence[str]) -> Pixels:

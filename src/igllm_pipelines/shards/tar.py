@@ -75,17 +75,31 @@ def scan(path: Path) -> dict[str, Span]:
     """
     try:
         with tarfile.open(path, "r:") as tar:
-            found = tar.getmembers()
+            members, last = _scan_open(tar)
     except FileNotFoundError:
         raise ShardError(f"{path}: no such file; render or download it") from None
     except (tarfile.TarError, EOFError) as error:
         raise ShardError(_broken(path, str(error))) from error
-    if not found or not _ends_well(path, found[-1]):
+    if last is None or not _ends_well(path, last):
         raise ShardError(_broken(path, "its end is missing"))
-    members = {m.name: (m.offset_data, m.size) for m in found if m.isfile()}
     for name in members:
         check_name(name, str(path))
     return members
+
+
+def _scan_open(
+    tar: tarfile.TarFile,
+) -> tuple[dict[str, Span], tarfile.TarInfo | None]:
+    """The members that are files, and the last of all."""
+    members: dict[str, Span] = {}
+    last = None
+    while (found := tar.next()) is not None:
+        last = found
+        if found.isfile():
+            members[found.name] = found.offset_data, found.size
+        # `tarfile` keeps them all, over a kilobyte each
+        tar.members = []  # type: ignore[attr-defined]
+    return members, last
 
 
 def _ends_well(path: Path, last: tarfile.TarInfo) -> bool:
