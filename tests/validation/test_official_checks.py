@@ -96,6 +96,19 @@ def test_scene_in_two_splits_is_found(domain: str, official: dict[str, Scenes]) 
     assert failing(check(leaked, domain)) == ["no scene occurs twice"]
 
 
+def test_held_out_instance_of_training_is_found(official: dict[str, Scenes]) -> None:
+    seen = official["shapenet"]["train"][2].objects[0].shape
+    for split, found in (
+        ("val_OOD_shape", ["the shape is none of training's"]),
+        ("val_OOD_texture", []),
+    ):
+        leaked = with_object(official["shapenet"], split, 1, shape=seen)
+        report = check(leaked, "shapenet")
+        assert failing(report) == found
+        rows = [c["rows"] for c in report["checks"] if not c["valid"]]
+        assert [[row["shape"] for row in r] for r in rows] == [[seen]] * len(found)
+
+
 @pytest.mark.parametrize("domain", DRAWN)
 def test_wrong_number_of_objects_is_found(
     domain: str, official: dict[str, Scenes]

@@ -429,8 +429,9 @@ def _official_own(domain: str, splits: Sequence[str]) -> list[Check]:
 
 
 def _official_shapenet(splits: Sequence[str]) -> list[Check]:
-    """Categories, and colors where they are known."""
+    """Categories, colors where they are known, and instances that are held out."""
     known = ("sofa", "chair", "table")
+    unseen = "the shape is none of training's"
     name = "the shape names its category"
     return [
         _in_set(name, "objects", "category", known, show=("shape",)),
@@ -439,6 +440,18 @@ def _official_shapenet(splits: Sequence[str]) -> list[Check]:
             for split in splits
             if split in _COLORED
             for check in _present("color", split=split)
+        ),
+        *(
+            _in_set(
+                unseen,
+                "objects",
+                "trained_shape",
+                (False,),
+                split=split,
+                show=("shape",),
+            )
+            for split in splits
+            if split in HELD_OUT_SHAPES
         ),
     ]
 

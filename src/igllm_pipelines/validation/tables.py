@@ -35,6 +35,7 @@ OBJECT_COLUMNS = (
     *("x", "y", "z", "turned", "u", "v", "depth", "visible_pixels"),
     *("projected_u", "projected_v", "pixel_error", "shape_color"),
     *("category", "texture_family", "has_color", "has_texture", "in_frame"),
+    *("trained_shape",),
     *("tilt_deg", "lowest_m", "extents_error_m", "box_in_image"),
 )
 SCENE_COLUMNS = (
@@ -55,7 +56,8 @@ class Tables:
             whether there is a rotation, ``shape_color`` is ``cube red``,
             ``pixel_error`` is the larger of the distances in u and v between
             ``pixel_coords`` and the projected location, ``in_frame`` says whether
-            ``pixel_coords`` lie in the image. Of assets: ``tilt_deg`` between the
+            ``pixel_coords`` lie in the image, ``trained_shape`` whether an object of
+            the training split has this shape. Of assets: ``tilt_deg`` between the
             object's z axis and the vertical, ``lowest_m`` height of the bounding box's
             lowest corner, ``extents_error_m`` from the asset's extents at the size of
             the configuration, ``box_in_image`` whether all of the box is seen. CLEVR
@@ -139,6 +141,8 @@ def scene_tables(
         for split, names in found.items()
     }
     table = pd.DataFrame(objects, columns=list(OBJECT_COLUMNS))
+    trained = table.loc[table["split"] == "train", "shape"].dropna()
+    table["trained_shape"] = table["shape"].isin(trained)
     drawn = [obj for _, scene in every for obj in scene.objects]
     return Tables(
         objects=_derive(table, drawn, config),
