@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from kedro.config import OmegaConfigLoader
@@ -117,3 +118,11 @@ def test_registry_import_is_light():
 
 def test_light_import_check_can_fail():
     assert loaded_modules("import pandas") == {"pandas"}
+
+
+def test_hints_of_all_nodes_can_be_read(pipelines):
+    # Kedro warns of each that cannot
+    functions = {n.func for pipeline in pipelines.values() for n in pipeline.nodes}
+    assert len(functions) > 10
+    for function in functions:
+        get_type_hints(function)

@@ -1,10 +1,6 @@
 """Nodes of the rendering pipeline."""
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from igllm_pipelines.domains.official import OfficialConfig
-    from igllm_pipelines.render.job import RenderJob
+from typing import Any
 
 
 def plan_rendering(
@@ -13,10 +9,11 @@ def plan_rendering(
     rendering: dict[str, Any],
     ray: dict[str, Any],
     seed: int,
-) -> "RenderJob | OfficialConfig":
-    """A job of all scenes of the domain; saving it renders what is not there yet.
+) -> Any:  # Kedro looks hints up: the types would be imported with the pipeline
+    """A `RenderJob` of all scenes of the domain: saving it renders what is missing.
 
-    Of an official download there is nothing to render: saving it points to it.
+    Of an official download there is nothing to render: saving its `OfficialConfig`
+    points to it.
     """
     from igllm_pipelines.domains.official import OfficialConfig
     from igllm_pipelines.domains.sources import scene_config
