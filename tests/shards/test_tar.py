@@ -147,4 +147,4 @@ def test_members_of_a_large_tar_take_little_memory(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(members) == 5000
-    assert peak < 2.5e6
+    assert peak < 1.5e6

@@ -97,7 +97,7 @@ def _scan_open(
         last = found
         if found.isfile():
             members[found.name] = found.offset_data, found.size
-        # `tarfile` keeps them all, over a kilobyte each
+        # `tarfile` keeps them all, of a million members half a gigabyte
         tar.members = []  # type: ignore[attr-defined]
     return members, last
 
