@@ -1,10 +1,19 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from igllm_pipelines.assets import Asset, AssetError, AssetsConfig, load_catalog
+from igllm_pipelines.assets import (
+    Asset,
+    AssetError,
+    AssetsConfig,
+    Catalog,
+    load_catalog,
+)
 from igllm_pipelines.assets.catalog import hold_out
+
+EYE = ((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1))
 
 
 def chairs(count):
@@ -30,6 +39,22 @@ def test_same_configuration_gives_the_same_catalog():
     assert load_catalog(config) is load_catalog(
         AssetsConfig(per_category=2, held_out=0)
     )
+
+
+def test_digest_tells_catalogs_apart():
+    small = AssetsConfig(per_category=3, held_out=0)
+    others = [replace(small, per_category=2), replace(small, held_out=0.3)]
+    digests = {load_catalog(config).digest for config in (small, *others)}
+    assert len(digests) == 3
+
+
+def test_digest_knows_what_a_file_holds_and_not_where_it_lies():
+    asset = Asset("chair_a", "chair", (0.6, 0.8, 0), path="x.obj", object_from_file=EYE)
+    moved = replace(asset, path="y/x.obj")
+    scaled = replace(asset, object_from_file=((2, 0, 0, 0), *EYE[1:]))
+    base, same, other = (Catalog((a,)).digest for a in (asset, moved, scaled))
+    assert base == same
+    assert base != other
 
 
 def test_unknown_id_is_named():

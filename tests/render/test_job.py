@@ -12,9 +12,11 @@ import numpy as np
 import psutil
 import pytest
 
+from igllm_pipelines.assets import AssetsConfig
 from igllm_pipelines.domains.clevr import ClevrConfig
 from igllm_pipelines.domains.dots import DotsConfig
 from igllm_pipelines.domains.official import OfficialDots
+from igllm_pipelines.domains.shapenet import ShapeNetConfig
 from igllm_pipelines.render.job import RenderJob, render_pictures
 from igllm_pipelines.shards.journal import Journal
 from igllm_pipelines.shards.raw import RawData
@@ -302,10 +304,19 @@ def test_seed_that_is_none_is_named(seed):
         replace(JOB, rendering=replace(FAST, denoise=False)),
         replace(JOB, source=replace(SCENES, lens_mm=35)),
         replace(JOB, source=DotsConfig()),
+        replace(JOB, source=ShapeNetConfig()),
     ],
 )
 def test_what_changes_pictures_changes_the_fingerprint(other):
     assert other.fingerprint != JOB.fingerprint
+
+
+def test_other_assets_change_the_fingerprint():
+    jobs = [
+        replace(JOB, source=ShapeNetConfig(assets=AssetsConfig(per_category=count)))
+        for count in (3, 4)
+    ]
+    assert jobs[0].fingerprint != jobs[1].fingerprint
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """The catalog: which assets there are, how large they are, which are held out."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from math import ceil
@@ -102,6 +104,16 @@ class Catalog:
     problems: tuple[Problem, ...] = ()
 
     @cached_property
+    def digest(self) -> str:
+        """Of what the assets are, wherever their files lie; textures do not enter."""
+        rows = [
+            (a.id, _rounded(a.extents), a.symmetry, a.held_out)
+            + tuple(_rounded(row) for row in a.object_from_file or ())
+            for a in self.assets
+        ]
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+
+    @cached_property
     def by_id(self) -> Mapping[str, Asset]:
         """Each asset by its id."""
         return {asset.id: asset for asset in self.assets}
@@ -145,6 +157,11 @@ def hold_out(assets: Sequence[Asset], share: float) -> list[Asset]:
             "training: set it to 0, or take more assets"
         )
     return [replace(a, held_out=i >= first) for i, a in enumerate(ordered)]
+
+
+def _rounded(values: Iterable[float]) -> list[float]:
+    """Nine decimals: the last bits differ between processors."""
+    return [round(value, 9) + 0.0 for value in values]
 
 
 @lru_cache(maxsize=8)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from igllm_pipelines.assets import load_catalog
 from igllm_pipelines.render.config import RenderingConfig
 from igllm_pipelines.render.dot import draw_dot
 from igllm_pipelines.render.measure import MeasuredWorker
@@ -89,10 +90,13 @@ class RenderJob:
     def fingerprint(self) -> dict[str, Any]:
         """Everything that decides what a scene of given split and index looks like.
 
-        How many scenes there are is no part of it, so that a data set can grow.
+        How many scenes there are is no part of it, so that a data set can grow. Assets
+        enter by what they are, so that their folder can be moved.
         """
         assert is_dataclass(self.source)
         scenes = {k: v for k, v in asdict(self.source).items() if k != "num_scenes"}
+        if self.source.assets is not None:
+            scenes["assets"] = load_catalog(self.source.assets).digest
         pixels = {}
         if self.source.picture == "blender":
             pixels = {
