@@ -72,8 +72,8 @@ def geodesic(
     """Angle in degrees between the rotations of matched pairs, averaged as `l2`.
 
     The angle of ``R_pred^T R_true``, ``arccos((trace - 1) / 2)``, as in the paper. A
-    pair in which a rotation is not known is left out: under the grammar every
-    predicted object has one.
+    pair in which a rotation is not known is left out: its numbers name none (all zero,
+    or parallel rows of ``6d``), or the program was written without the grammar.
 
     Args:
         matches: of the two lists of scenes.

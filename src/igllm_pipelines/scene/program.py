@@ -253,7 +253,8 @@ def parse_program(text: str, syntax: ProgramSyntax) -> Scene:
     """Reads program text; the first object is the leftmost.
 
     Attributes may stand in any order, synonyms become the vocabulary's words, numbers
-    may carry a sign and an exponent. An attribute that is left out is None.
+    may carry a sign and an exponent. An attribute that is left out is None, and so is
+    a rotation whose numbers name none (a zero quaternion, parallel rows of ``6d``).
 
     Raises:
         ProgramError: with line, column and reason, for anything else.
@@ -388,7 +389,13 @@ def _object_from(values: Mapping[str, Value], syntax: ProgramSyntax) -> SceneObj
     return SceneObject(location=location, rotation=rotation, **words)  # type: ignore[arg-type]
 
 
-def _quat_from(numbers: tuple[float, ...], syntax: ProgramSyntax) -> tuple[float, ...]:
+def _quat_from(
+    numbers: tuple[float, ...], syntax: ProgramSyntax
+) -> tuple[float, ...] | None:
+    """None where the numbers name no rotation: zero or parallel rows of ``6d``."""
     if syntax.rotation_rep == "yaw":
         return tuple(quat_from_yaw(numbers[0] + np.pi / 4).tolist())
-    return tuple(from_representation(numbers, syntax.rotation_rep).tolist())
+    try:
+        return tuple(from_representation(numbers, syntax.rotation_rep).tolist())
+    except ValueError:
+        return None
