@@ -81,7 +81,7 @@ def finished(tmp_path_factory):
         ("clevr", "l2"),
         ("so3", "geodesic"),
         ("6dof", "l2"),
-        ("shapenet", "geodesic"),
+        ("shapenet", "l2"),
     ],
 )
 def test_metrics_of_both_encodings(finished, domain, metric):
