@@ -153,10 +153,15 @@ def _curve(
 def _log_axes(ax: "Axes", title: str) -> None:
     from matplotlib.ticker import LogFormatter
 
+    class PlainFormatter(LogFormatter):
+        """Labels where its parent has one, as plain numbers: 20, 0.35, 1e-05."""
+
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return f"{x:.2g}" if super().__call__(x, pos) else ""
+
     ax.set_yscale("log")
-    # plain numbers: 20, 0.005, 1e-05
-    ax.yaxis.set_major_formatter(LogFormatter())
-    ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.6)))
+    ax.yaxis.set_major_formatter(PlainFormatter())
+    ax.yaxis.set_minor_formatter(PlainFormatter(minor_thresholds=(1.5, 0.6)))
     ax.set_title(title, color=INK, fontsize=11)
     ax.set_xlabel("step", color=INK)
     ax.grid(axis="y", color=CELL)
