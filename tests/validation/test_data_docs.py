@@ -1,7 +1,9 @@
 """The pages of Great Expectations on valid and broken scenes."""
 
 import re
+import tempfile
 from html import unescape
+from pathlib import Path
 
 import pytest
 
@@ -51,8 +53,12 @@ def test_failed_check_is_seen(pages: dict[str, str]) -> None:
     assert failed == {"train_objects", "all_scenes"}  # the scene is a copy, too
 
 
-def test_pages_are_small_and_stay_in_their_folder() -> None:
+def test_pages_are_small_and_stay_in_their_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     scenes = draw(SO3)
     files = data_docs(validate_scenes(scenes, images_of(scenes), SO3).context)
     assert sum(map(len, files.values())) < 2e6
     assert not any(name.startswith(("/", "..")) for name in files)
+    assert not list(tmp_path.iterdir())  # no copy is left behind
