@@ -28,8 +28,10 @@ SCENES = ClevrConfig(
 )
 JOB = RenderJob(SCENES, FAST, seed=3)
 RUN = """
-import sys
+import signal, sys
 from pathlib import Path
+# or it ignores Ctrl-C where a shell runs the tests in the background
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from igllm_pipelines.shards.writer import write_raw
 from tests.render.test_job import JOB, SlowJob
 write_raw(Path(sys.argv[1]), SlowJob(JOB))
