@@ -6,6 +6,12 @@ from dataclasses import dataclass
 TOWER_KINDS = ("open_clip", "conv")
 PIXELS = ("white_to_zero", "centered", "clip")
 NUMERIC_HEADS = ("none", "linear", "tanh_mlp_gelu")
+NUM_TOKENS = ("existing", "added")
+TEMPLATES = ("plain", "vicuna_v1", "chat")
+QUANTIZATIONS = ("none", "4bit", "8bit")
+DTYPES = ("float32", "bfloat16")
+PROJECTORS = ("linear", "mlp2x_gelu")
+ALL_LINEAR = "all-linear"
 
 
 def require(condition: bool, message: str) -> None:
@@ -82,8 +88,26 @@ class ModelConfig:
     """Projector, language model and numeric head.
 
     Attributes:
+        pretrained: None, for a Llama from scratch, or a transformers folder or hub
+            name of a causal language model; its tokenizer is used then.
         hidden_dim, layers, heads, mlp_dim: of the Llama that is built from scratch.
         init_std: standard deviation of its first weights.
+        max_positions: its longest sequence, image tokens included.
+        num_token: what ``[NUM]`` is to a pretrained tokenizer: ``existing``, a token
+            that no program uses; ``added``, a new one whose embedding is trained.
+        template: what is said around question and answer: ``plain``, nothing;
+            ``vicuna_v1``, the paper's; ``chat``, the tokenizer's own chat template.
+        quantization: of the pretrained weights: ``none``, ``4bit`` or ``8bit`` by
+            bitsandbytes; needs LoRA.
+        dtype: ``float32`` or ``bfloat16``, of the language model's weights where LoRA
+            freezes them.
+        lora_r: rank of LoRA, 0 to train all weights of the language model.
+        lora_alpha: LoRA's output is scaled by ``lora_alpha / lora_r``.
+        lora_dropout: probability in [0, 1) of zeroing an input of LoRA in training.
+        lora_targets: ``all-linear``, every linear layer of the language model but its
+            ``lm_head``; or the ends of module names.
+        projector: ``linear``, or ``mlp2x_gelu`` = Linear, GELU, Linear.
+        projector_weights: None, or LLaVA's ``mm_projector.bin`` to start from.
         projector_norm: a LayerNorm follows the linear projector.
         projector_positions: fixed 2D sin-cos positions are added to the projected
             tokens, for towers that have none of their own.
@@ -92,22 +116,44 @@ class ModelConfig:
         numeric_head: ``none``, ``linear`` or ``tanh_mlp_gelu``, the paper's.
         float_weight: weight of the numbers' mean squared error beside the
             cross-entropy.
-        max_positions: longest sequence, image tokens included.
     """
 
+    pretrained: str | None = None
     hidden_dim: int = 64
     layers: int = 2
     heads: int = 4
     mlp_dim: int = 160
     init_std: float = 0.02
+    max_positions: int = 1024
+    num_token: str = "existing"
+    template: str = "plain"
+    quantization: str = "none"
+    dtype: str = "float32"
+    lora_r: int = 0
+    lora_alpha: float = 16.0
+    lora_dropout: float = 0.0
+    lora_targets: str | Sequence[str] = ALL_LINEAR
+    projector: str = "linear"
+    projector_weights: str | None = None
     projector_norm: bool = False
     projector_positions: bool = False
     vision_dropout: float = 0.0
     numeric_head: str = "tanh_mlp_gelu"
     float_weight: float = 1.0
-    max_positions: int = 1024
 
     def __post_init__(self) -> None:
+        if not isinstance(self.lora_targets, str):
+            object.__setattr__(self, "lora_targets", tuple(self.lora_targets))
+        for name, known in _CHOICES.items():
+            value = getattr(self, name)
+            require(value in known, f"{name} {value!r}: {known}")
+        if self.pretrained is None:
+            self._check_from_scratch()
+        self._check_lora()
+        require(self.float_weight >= 0, "float_weight must not be negative")
+        require(0 <= self.vision_dropout < 1, "vision_dropout must lie in [0, 1)")
+
+    def _check_from_scratch(self) -> None:
         for name in ("hidden_dim", "layers", "heads", "mlp_dim", "max_positions"):
             require(getattr(self, name) > 0, f"{name} must be positive")
         require(
@@ -118,10 +164,35 @@ class ModelConfig:
             not self.projector_positions or self.hidden_dim % 4 == 0,
             "projector_positions needs a hidden_dim that is a multiple of 4",
         )
-        require(
-            self.numeric_head in NUMERIC_HEADS,
-            f"numeric_head {self.numeric_head!r}: {NUMERIC_HEADS}",
-        )
         require(self.init_std > 0, "init_std must be positive")
-        require(self.float_weight >= 0, "float_weight must not be negative")
-        require(0 <= self.vision_dropout < 1, "vision_dropout must lie in [0, 1)")
+        for name in ("num_token", "template", "quantization"):
+            require(
+                getattr(self, name) == getattr(ModelConfig, name),
+                f"{name} {getattr(self, name)!r} needs a pretrained language model",
+            )
+
+    def _check_lora(self) -> None:
+        require(self.lora_r >= 0, "lora_r must not be negative")
+        require(self.lora_alpha > 0, "lora_alpha must be positive")
+        require(0 <= self.lora_dropout < 1, "lora_dropout must lie in [0, 1)")
+        require(
+            self.lora_targets == ALL_LINEAR or not isinstance(self.lora_targets, str),
+            f"lora_targets {self.lora_targets!r}: {ALL_LINEAR}, or a list of names",
+        )
+        if not self.lora_r:
+            for name in ("quantization", "dtype"):
+                require(
+                    getattr(self, name) == getattr(ModelConfig, name),
+                    f"{name} {getattr(self, name)!r} needs LoRA (lora_r > 0): such "
+                    "weights are not trained themselves",
+                )
+
+
+_CHOICES = {
+    "num_token": NUM_TOKENS,
+    "template": TEMPLATES,
+    "quantization": QUANTIZATIONS,
+    "dtype": DTYPES,
+    "projector": PROJECTORS,
+    "numeric_head": NUMERIC_HEADS,
+}
