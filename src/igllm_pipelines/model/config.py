@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 TOWER_KINDS = ("open_clip", "conv")
 PIXELS = ("white_to_zero", "centered", "clip")
-NUMERIC_HEADS = ("none", "linear", "tanh_mlp_gelu")
+NUMERIC_HEADS = ("none", "linear", "tanh_mlp_gelu", "mixture")
+NUMBER_LOSSES = ("mse", "huber")
 NUM_TOKENS = ("existing", "added")
 TEMPLATES = ("plain", "vicuna_v1", "chat")
 QUANTIZATIONS = ("none", "4bit", "8bit")
@@ -113,9 +114,21 @@ class ModelConfig:
             tokens, for towers that have none of their own.
         vision_dropout: probability in [0, 1) with which a channel of an image token is
             zeroed in training.
-        numeric_head: ``none``, ``linear`` or ``tanh_mlp_gelu``, the paper's.
-        float_weight: weight of the numbers' mean squared error beside the
-            cross-entropy.
+        numeric_head: ``none``, ``linear``, ``tanh_mlp_gelu``, the paper's, or
+            ``mixture``, Gaussians whose likelihood is the loss and which also say how
+            unsure a number is. Where numbers are text there is none, whatever stands
+            here.
+        float_weight: weight of the numbers' loss beside the cross-entropy.
+        number_loss: ``mse``, the paper's, or ``huber``; a mixture has its own.
+        huber_delta: error from which ``huber`` grows linearly, in the numbers' units,
+            or in standard deviations where they are normalised.
+        normalise_numbers: the head learns numbers with mean 0 and standard deviation 1
+            over the training programs.
+        value_feedback: a number's value enters the embedding of its ``[NUM]``, so that
+            later tokens know it.
+        mixture_components: Gaussians of ``mixture``.
+        number_token_weight: weight of the number-token loss, where numbers are text;
+            0 for none.
     """
 
     pretrained: str | None = None
@@ -140,6 +153,12 @@ class ModelConfig:
     vision_dropout: float = 0.0
     numeric_head: str = "tanh_mlp_gelu"
     float_weight: float = 1.0
+    number_loss: str = "mse"
+    huber_delta: float = 0.1
+    normalise_numbers: bool = False
+    value_feedback: bool = False
+    mixture_components: int = 5
+    number_token_weight: float = 0.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.lora_targets, str):
@@ -150,7 +169,7 @@ class ModelConfig:
         if self.pretrained is None:
             self._check_from_scratch()
         self._check_lora()
-        require(self.float_weight >= 0, "float_weight must not be negative")
+        self._check_numbers()
         require(0 <= self.vision_dropout < 1, "vision_dropout must lie in [0, 1)")
 
     def _check_from_scratch(self) -> None:
@@ -170,6 +189,16 @@ class ModelConfig:
                 getattr(self, name) == getattr(ModelConfig, name),
                 f"{name} {getattr(self, name)!r} needs a pretrained language model",
             )
+
+    def _check_numbers(self) -> None:
+        for name in ("float_weight", "number_token_weight"):
+            require(getattr(self, name) >= 0, f"{name} must not be negative")
+        require(self.huber_delta > 0, "huber_delta must be positive")
+        require(self.mixture_components > 0, "mixture_components must be positive")
+        require(
+            self.numeric_head != "mixture" or self.number_loss == "mse",
+            "a mixture has its own loss: leave number_loss at mse",
+        )
 
     def _check_lora(self) -> None:
         require(self.lora_r >= 0, "lora_r must not be negative")
@@ -195,4 +224,5 @@ _CHOICES = {
     "dtype": DTYPES,
     "projector": PROJECTORS,
     "numeric_head": NUMERIC_HEADS,
+    "number_loss": NUMBER_LOSSES,
 }
