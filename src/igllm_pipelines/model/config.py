@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 TOWER_KINDS = ("open_clip", "conv")
 PIXELS = ("white_to_zero", "centered", "clip")
+FITS = ("exact", "square", "pad")
 NUMERIC_HEADS = ("none", "linear", "tanh_mlp_gelu", "mixture")
 NUMBER_LOSSES = ("mse", "huber")
 NUM_TOKENS = ("existing", "added")
@@ -29,24 +30,31 @@ class TowerConfig:
         kind: ``open_clip``, a vision transformer; ``conv``, a small residual network
             that is warmed up on dense labels.
         image_px: side of the square input images, in pixels.
+        fit: how images of another size become square: ``exact``, they are refused;
+            ``pad``, the paper's, padded with CLIP's mean color, then resized;
+            ``square``, the shorter side resized, the longer one cut at its middle.
         pixels: what becomes of a channel value v in [0, 1]: ``white_to_zero`` is
             6 (v - 1), so that a white background is zero; ``centered`` 4 (v - 0.5);
             ``clip`` CLIP's mean and standard deviation.
-        frozen: the tower is not trained with the model and its features are cached.
+        frozen: the tower is not trained with the model, and its features are cached
+            where they fit.
         patch_px, width, depth, heads, mlp_ratio: of the transformer.
         layer: which block's tokens are read, counted from the end: -1 the last, -2 the
             penultimate one as in the paper.
         final_norm: the transformer's final norm is applied to them; the paper reads
             them before it.
-        pretrained: None, or ``MODEL/TAG`` (``ViT-L-14-336-quickgelu/openai``), which
-            open_clip loads; TAG may be a file. The transformer's numbers come from
-            MODEL then.
+        pretrained: None, or ``MODEL/TAG`` (``ViT-L-14-336-quickgelu/openai``), a
+            vision transformer and its weights as open_clip names them; TAG may be the
+            path of a file, or ``random`` for the shape without its weights. Or
+            ``hf-hub:OWNER/NAME``, an open_clip repository on the hub. `patch_px`,
+            `width`, `depth`, `heads` and `mlp_ratio` mean nothing then.
         channels: of the convolutional network: the stem's, then one stage each; every
             one halves the map.
     """
 
     kind: str = "open_clip"
     image_px: int = 112
+    fit: str = "exact"
     pixels: str = "white_to_zero"
     frozen: bool = False
     patch_px: int = 14
@@ -63,25 +71,43 @@ class TowerConfig:
         object.__setattr__(self, "channels", tuple(self.channels))
         require(self.kind in TOWER_KINDS, f"tower kind {self.kind!r}: {TOWER_KINDS}")
         require(self.pixels in PIXELS, f"pixels {self.pixels!r}: {PIXELS}")
+        require(self.fit in FITS, f"fit {self.fit!r}: {FITS}")
         require(self.image_px > 0, "image_px must be positive")
         if self.kind == "conv":
-            require(self.pretrained is None, "a conv tower has no pretrained weights")
-            require(len(self.channels) > 1, "channels needs a stem and a stage")
-            stride = 2 ** len(self.channels)
-            require(
-                self.image_px % stride == 0,
-                f"image_px {self.image_px} must be a multiple of {stride}",
-            )
-            return
+            self._check_conv()
+        elif self.pretrained is None:
+            self._check_transformer()
+        else:
+            self._check_pretrained(self.pretrained)
+
+    def _check_conv(self) -> None:
+        require(self.pretrained is None, "a conv tower has no pretrained weights")
+        require(len(self.channels) > 1, "channels needs a stem and a stage")
+        stride = 2 ** len(self.channels)
+        require(
+            self.image_px % stride == 0,
+            f"image_px {self.image_px} must be a multiple of {stride}",
+        )
+
+    def _check_transformer(self) -> None:
         require(
             self.image_px % self.patch_px == 0,
             f"image_px {self.image_px} must be a multiple of patch_px {self.patch_px}",
         )
         require(self.width % self.heads == 0, "width must be a multiple of heads")
         require(
-            -self.depth <= self.layer <= -1 or self.pretrained is not None,
+            -self.depth <= self.layer <= -1,
             f"layer {self.layer} must lie in [-{self.depth}, -1]",
         )
+
+    def _check_pretrained(self, source: str) -> None:
+        model, _, tag = source.partition("/")
+        require(
+            bool(model and tag),
+            f"tower.pretrained {source!r} must be MODEL/TAG, as in "
+            "ViT-L-14-336-quickgelu/openai, MODEL/FILE or hf-hub:OWNER/NAME",
+        )
+        require(self.layer <= -1, f"layer {self.layer} is counted from the end: -1, -2")
 
 
 @dataclass(frozen=True)
