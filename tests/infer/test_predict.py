@@ -31,13 +31,13 @@ class NoiseImages:
 NAMES = [str(i) for i in range(11)]
 
 
-def setting(domain="2d", *, text=False):
+def setting(domain="2d", *, text=False, **heads):
     """A random model whose answers differ from image to image."""
     tokenizer = train_tokenizer(DOMAINS[domain].syntax)
     model = small_model(
         vocab_size=len(tokenizer),
         num_id=tokenizer.convert_tokens_to_ids("[NUM]"),
-        numeric_head="none" if text else "tanh_mlp_gelu",
+        **{"numeric_head": "none" if text else "tanh_mlp_gelu", **heads},
     )
     with torch.no_grad():
         for weight in model.parameters():
@@ -45,8 +45,8 @@ def setting(domain="2d", *, text=False):
     return model.eval(), tokenizer, DOMAINS[domain].syntax
 
 
-def predict(domain, config=CONFIG, *, text=False):
-    model, tokenizer, syntax = setting(domain, text=text)
+def predict(domain, config=CONFIG, *, text=False, **heads):
+    model, tokenizer, syntax = setting(domain, text=text, **heads)
     predictor = Predictor(model, tokenizer, syntax, config)
     return predictor.predict(NoiseImages(), "val_ID", NAMES, show_progress=False)
 
@@ -105,8 +105,37 @@ def reference_decode(model, vision, prefix, question, steps):
     before = states[0, -steps - 1 : -1]
     said = ids[0, -steps:]
     chosen = model.logits(before).log_softmax(-1).gather(1, said[:, None]).sum()
-    values = model.numbers(before[said == model.num_id])
+    values = model.numbers(before[said == model.num_id]).value
     return said.tolist(), values.tolist(), float(chosen)
+
+
+def teacher_forced_numbers(model, vision, prompt, answer):
+    """Values that one full pass reads when each earlier value is in its embedding."""
+    ids = torch.cat([prompt[1], torch.tensor(answer.ids)])[None]
+    is_number = ids == model.num_id
+    numbers = torch.zeros(ids.shape)
+    numbers[is_number] = torch.tensor(answer.numbers)
+    states = model.hidden_states(model.embed(vision, prompt[0], ids, numbers))
+    before = states[:, -ids.shape[1] - 1 : -1]
+    return model.numbers(before[is_number]).value.tolist()
+
+
+def test_values_that_are_fed_back_are_the_ones_just_read():
+    found = 0
+    for seed in range(6):
+        model = small_model(seed=seed, value_feedback=True).eval()
+        with torch.no_grad():
+            model.language_model.lm_head.weight[model.num_id] *= 3
+            torch.manual_seed(seed)
+            model.numeric_head.feedback.outer.reset_parameters()
+        vision = torch.from_numpy(NoiseImages().batch("", [str(seed)]))
+        prompt = torch.tensor([1]), torch.tensor([4, 5])
+        (answer,) = decode(model, vision, *prompt, end_id=-1, max_tokens=12)
+        with torch.no_grad():
+            values = teacher_forced_numbers(model, vision, prompt, answer)
+        np.testing.assert_allclose(answer.numbers, values, atol=1e-5)
+        found += len(values) > 1
+    assert found
 
 
 def test_one_pass_equals_two_passes_without_cache():
@@ -144,3 +173,41 @@ def test_decode_drops_rows_that_have_ended():
 def test_char_model_never_says_num():
     records = predict("clevr", replace(CONFIG, grammar=False), text=True)
     assert not any("[NUM]" in record["text"] for record in records)
+
+
+@pytest.mark.parametrize("heads", [{"numeric_head": "mixture"}, {"value_feedback": 1}])
+def test_batch_size_changes_no_result_of_other_heads(heads):
+    one, many = (
+        predict("clevr", replace(CONFIG, batch_size=size, max_tokens=60), **heads)
+        for size in (1, 32)
+    )
+    for first, second in zip(one, many, strict=True):
+        assert first["text"] == second["text"]
+        np.testing.assert_allclose(first["numbers"], second["numbers"], atol=1e-4)
+
+
+def test_a_mixture_says_how_unsure_each_number_is():
+    for record in predict("2d", numeric_head="mixture"):
+        assert len(record["number_stds"]) == len(record["numbers"]) > 0
+        assert min(record["number_stds"]) > 0
+    assert "number_stds" not in predict("2d")[0]
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_drawn_programs_depend_on_seed_and_image_alone(text):
+    warm = replace(CONFIG, temperature=1.5, seed=3)
+    one, many = (
+        predict("2d", replace(warm, batch_size=size), text=text) for size in (1, 32)
+    )
+    texts = [record["text"] for record in many]
+    assert [record["text"] for record in one] == texts
+    others = predict("2d", replace(warm, seed=4), text=text)
+    assert [record["text"] for record in others] != texts
+    for record in many:
+        parse_program(record["program"], DOMAINS["2d"].syntax)
+
+
+def test_a_low_temperature_is_the_likeliest_token():
+    cold = predict("2d", replace(CONFIG, temperature=1e-4))
+    greedy = predict("2d")
+    assert [r["text"] for r in cold] == [r["text"] for r in greedy]

@@ -13,7 +13,15 @@ CONV = TowerConfig(
 )
 
 
-def small_model(tower=TOWER, *, seed=0, vocab_size=VOCABULARY, num_id=NUM_ID, **model):
+def small_model(
+    tower=TOWER,
+    *,
+    seed=0,
+    vocab_size=VOCABULARY,
+    num_id=NUM_ID,
+    digit_ids=(),
+    **model,
+):
     config = ModelConfig(**{"hidden_dim": 32, "heads": 2, "mlp_dim": 32, **model})
     return build_model(
         build_tower(tower, seed),
@@ -21,6 +29,7 @@ def small_model(tower=TOWER, *, seed=0, vocab_size=VOCABULARY, num_id=NUM_ID, **
         vocab_size=vocab_size,
         num_id=num_id,
         seed=seed,
+        digit_ids=digit_ids,
     )
 
 

@@ -105,3 +105,84 @@ def test_trained_tower_gets_gradients():
     model(**small_batch()).loss.backward()
     missing = [n for n, p in model.tower.named_parameters() if p.grad is None]
     assert missing == ["transformer.positional_embedding"]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"numeric_head": "mixture"},
+        {"number_loss": "huber", "huber_delta": 0.05},
+        {"normalise_numbers": True},
+    ],
+)
+def test_loss_is_what_the_head_learns_and_mse_stays_in_the_numbers_unit(model):
+    model = small_model(float_weight=0.5, **model)
+    head, batch = model.numeric_head, small_batch()
+    if head.normalised:
+        head.fit(torch.tensor([1.0, 5.0]))
+    out = model(**batch)
+    states = model.hidden_states(
+        model.embed(batch["vision"], batch["prefix_ids"], batch["input_ids"])
+    )[:, -batch["input_ids"].shape[1] - 1 : -1]
+    where = batch["labels"] == NUM_ID
+    outputs, numbers = head(states[where]), batch["numbers"][where]
+    torch.testing.assert_close(out.number_loss, head.loss(outputs, numbers))
+    torch.testing.assert_close(out.loss, out.ce + 0.5 * out.number_loss)
+    errors = model.numbers(states[where]).value - numbers
+    torch.testing.assert_close(out.number_mse, errors.square().mean())
+
+
+def feedback_model():
+    """A model whose value embedding says something."""
+    model = small_model(value_feedback=True).eval()
+    torch.manual_seed(1)
+    model.numeric_head.feedback.outer.reset_parameters()
+    return model
+
+
+def test_value_is_known_behind_its_token_and_not_before():
+    model, batch = feedback_model(), small_batch()
+    other = batch["numbers"].clone()
+    other[:, 2] += 0.5  # every row has a [NUM] at 2
+    states = [
+        model.hidden_states(
+            model.embed(batch["vision"], batch["prefix_ids"], batch["input_ids"], n)
+        )[:, -batch["input_ids"].shape[1] :]
+        for n in (batch["numbers"], other)
+    ]
+    changed = (states[0] - states[1]).abs().amax(dim=(0, 2)) > 1e-6
+    assert changed.tolist() == [False, False, True, True, True, True]
+
+
+def test_value_of_no_num_token_changes_nothing():
+    model, batch = feedback_model(), small_batch()
+    noise = torch.where(batch["input_ids"] == NUM_ID, batch["numbers"], 7.0)
+    torch.testing.assert_close(model(**batch), model(**{**batch, "numbers": noise}))
+
+
+def test_untrained_feedback_changes_nothing_and_learns():
+    plain, fed = small_model(), small_model(value_feedback=True)
+    batch = small_batch()
+    batch["numbers"][batch["input_ids"] != NUM_ID] = 0
+    torch.testing.assert_close(plain(**batch), fed(**batch))
+    fed(**batch).loss.backward()
+    assert fed.numeric_head.feedback.outer.weight.grad.abs().sum() > 0
+
+
+def test_number_token_loss_where_numbers_are_text():
+    digits = list(range(4, 14))
+    model = small_model(
+        numeric_head="none", number_token_weight=0.3, digit_ids=digits, value_feedback=1
+    )
+    batch = small_batch()
+    out = model(**batch)
+    assert out.number_loss > 0
+    torch.testing.assert_close(out.loss, out.ce + 0.3 * out.number_loss)
+    plain = small_model(numeric_head="none")(**batch)
+    torch.testing.assert_close(out.ce, plain.ce)
+
+
+def test_number_token_loss_needs_the_digits():
+    with pytest.raises(ValueError, match="ten different digits"):
+        small_model(numeric_head="none", number_token_weight=0.3)
+    small_model(number_token_weight=0.3)  # a head has no use for it

@@ -1,5 +1,6 @@
 """How programs are decoded, as flat data; importing it costs nothing."""
 
+import math
 from dataclasses import dataclass
 
 ORDERS = ("any", "canonical")
@@ -7,7 +8,7 @@ ORDERS = ("any", "canonical")
 
 @dataclass(frozen=True)
 class InferenceConfig:
-    """Greedy decoding.
+    """Decoding.
 
     Attributes:
         batch_size: images at once; it changes no result.
@@ -17,6 +18,9 @@ class InferenceConfig:
         grammar: tokens are masked by the program grammar, so that every output parses.
         attribute_order: under the grammar, ``any`` (the model chooses) or
             ``canonical``.
+        temperature: 0 takes the likeliest token; above, tokens are drawn with logits
+            divided by it. Numbers of a numeric head are never drawn.
+        seed: of the draws; each image has its own, whatever the batch.
         num_samples: only the first so many images of each split, None for all.
         num_threads: torch threads, 0 for one a core.
     """
@@ -26,6 +30,8 @@ class InferenceConfig:
     max_objects: int = 10
     grammar: bool = True
     attribute_order: str = "any"
+    temperature: float = 0.0
+    seed: int = 0
     num_samples: int | None = None
     num_threads: int = 0
 
@@ -33,6 +39,10 @@ class InferenceConfig:
         for name in ("batch_size", "max_tokens", "max_objects"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be positive")
+        if not 0 <= self.temperature < math.inf:
+            raise ValueError("temperature must be a number that is not negative")
+        if self.seed < 0:
+            raise ValueError("seed must not be negative")
         if self.num_samples is not None and self.num_samples < 1:
             raise ValueError("num_samples must be positive or null")
         if self.attribute_order not in ORDERS:

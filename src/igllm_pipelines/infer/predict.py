@@ -9,16 +9,12 @@ from tqdm import tqdm
 from igllm_pipelines.infer.config import InferenceConfig
 from igllm_pipelines.infer.decode import Answer, decode
 from igllm_pipelines.infer.grammar import ProgramGrammar
+from igllm_pipelines.infer.sampling import Sampler
 from igllm_pipelines.model.igllm import IGLLM
 from igllm_pipelines.model.vision import VisionSource
 from igllm_pipelines.scene.program import END, NUM, ProgramSyntax, fill_numbers
-from igllm_pipelines.tokens.conversation import (
-    ANSWER_CLOSE,
-    ANSWER_OPEN,
-    BOS,
-    EOS,
-    QUESTION,
-)
+from igllm_pipelines.tokens.conversation import ANSWER_CLOSE, ANSWER_OPEN
+from igllm_pipelines.tokens.program_tokenizer import ProgramTokenizer
 
 Record = dict[str, Any]
 
@@ -36,7 +32,7 @@ class Predictor:
     def __init__(
         self,
         model: IGLLM,
-        tokenizer: Any,
+        tokenizer: ProgramTokenizer,
         syntax: ProgramSyntax,
         config: InferenceConfig,
     ) -> None:
@@ -45,10 +41,8 @@ class Predictor:
         self._syntax = syntax
         self._config = config
         self._device = next(model.parameters()).device
-        self._prefix = self._tensor([tokenizer.convert_tokens_to_ids(BOS)])
-        question = tokenizer(QUESTION, add_special_tokens=False)["input_ids"]
-        self._question = self._tensor(question)
-        self._end_id = tokenizer.convert_tokens_to_ids(EOS)
+        self._prefix = self._tensor(tokenizer.prefix_ids)
+        self._question = self._tensor(tokenizer.question_ids)
         self._grammar: ProgramGrammar | None = None
         if config.grammar:
             self._grammar = ProgramGrammar(
@@ -73,7 +67,8 @@ class Predictor:
         Returns:
             records with ``image``, ``text`` (as emitted, ``[NUM]`` for numbers),
             ``numbers``, ``program`` (the lines with numbers filled in),
-            ``log_probability`` and ``seconds``.
+            ``log_probability`` and ``seconds``; ``number_stds``, how unsure each number
+            is, where the numeric head says so.
         """
         size = self._config.batch_size
         records: list[Record] = []
@@ -91,24 +86,33 @@ class Predictor:
                 torch.from_numpy(vision.batch(split, names)).to(self._device),
                 self._prefix,
                 self._question,
-                end_id=self._end_id,
+                end_id=self._tokenizer.end_id,
                 max_tokens=self._config.max_tokens,
                 grammar=self._grammar.rows(len(names)) if self._grammar else None,
+                sampler=self._sampler(names),
             )
             records += map(self._record, names, answers)
         return records
 
     def _tensor(self, ids: list[int]) -> torch.Tensor:
-        return torch.tensor(ids, device=self._device)
+        return torch.tensor(ids, dtype=torch.int64, device=self._device)
+
+    def _sampler(self, images: Sequence[str]) -> Sampler | None:
+        if not self._config.temperature:
+            return None
+        seeds = [(self._config.seed, *image.encode()) for image in images]
+        return Sampler(self._config.temperature, seeds)
 
     def _record(self, image: str, answer: Answer) -> Record:
-        text = self._tokenizer.decode(answer.ids, skip_special_tokens=False)
+        text = self._tokenizer.decode(answer.ids)
+        text = text.removeprefix(self._tokenizer.conversation.lead)
         closed = text if answer.finished or not self._grammar else whole_lines(text)
         numbers = answer.numbers[: closed.count(NUM)]
         return {
             "image": image,
             "text": text,
             "numbers": answer.numbers,
+            **({"number_stds": answer.stds} if answer.stds else {}),
             "program": program_of(fill_numbers(closed, numbers, self._syntax)),
             "log_probability": answer.log_probability,
             "seconds": answer.seconds,

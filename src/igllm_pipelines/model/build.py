@@ -1,5 +1,6 @@
 """Builders: configuration into modules."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -7,8 +8,16 @@ import torch
 from torch import nn
 
 from igllm_pipelines.model.config import ModelConfig, TowerConfig
-from igllm_pipelines.model.heads import LinearProjector, numeric_head
+from igllm_pipelines.model.heads import LinearProjector
 from igllm_pipelines.model.igllm import IGLLM
+from igllm_pipelines.model.numbers import (
+    GaussianMixture,
+    NumberTokenLoss,
+    NumericHead,
+    Point,
+    ValueEmbedding,
+    readout,
+)
 from igllm_pipelines.model.towers import ConvTower, OpenClipTower, Pixels, Tower
 
 
@@ -73,6 +82,21 @@ def build_language_model(config: ModelConfig, vocab_size: int, seed: int) -> nn.
         )
 
 
+def build_numeric_head(config: ModelConfig, hidden_dim: int) -> NumericHead | None:
+    """The numeric head; None where numbers are text."""
+    layers = readout(config.numeric_head, hidden_dim, config.mixture_components)
+    if layers is None:
+        return None
+    huber = config.huber_delta if config.number_loss == "huber" else None
+    mixture = config.numeric_head == "mixture"
+    return NumericHead(
+        layers,
+        GaussianMixture() if mixture else Point(huber),
+        ValueEmbedding(hidden_dim) if config.value_feedback else None,
+        normalised=config.normalise_numbers,
+    )
+
+
 def build_model(
     tower: Tower,
     config: ModelConfig,
@@ -80,6 +104,7 @@ def build_model(
     vocab_size: int,
     num_id: int,
     seed: int,
+    digit_ids: Sequence[int] = (),
 ) -> IGLLM:
     """The whole model around a tower.
 
@@ -90,6 +115,10 @@ def build_model(
         vocab_size: number of ids of the tokenizer.
         num_id: id of ``[NUM]``, from the tokenizer.
         seed: of the new weights.
+        digit_ids: tokens of 0 to 9, for the number-token loss.
+
+    Raises:
+        ValueError: the number-token loss is wanted without the digits' tokens.
     """
     tower.requires_grad_(False)
     if not tower.settings["frozen"]:
@@ -107,7 +136,7 @@ def build_model(
             positions=config.projector_positions,
             dropout=config.vision_dropout,
         )
-        head = numeric_head(config.numeric_head, config.hidden_dim)
+        head = build_numeric_head(config, config.hidden_dim)
     return IGLLM(
         tower,
         projector,
@@ -115,11 +144,18 @@ def build_model(
         head,
         num_id=num_id,
         float_weight=config.float_weight,
+        number_token_loss=(
+            NumberTokenLoss(digit_ids)
+            if head is None and config.number_token_weight
+            else None
+        ),
+        number_token_weight=config.number_token_weight,
         settings={
             "tower": tower.settings,
             "model": asdict(config),
             "vocab_size": vocab_size,
             "num_id": num_id,
+            "digit_ids": list(digit_ids),
         },
     )
 
@@ -131,5 +167,6 @@ def model_from_settings(settings: dict[str, Any]) -> IGLLM:
         ModelConfig(**settings["model"]),
         vocab_size=settings["vocab_size"],
         num_id=settings["num_id"],
+        digit_ids=settings.get("digit_ids", ()),
         seed=0,
     )

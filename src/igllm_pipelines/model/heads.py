@@ -1,4 +1,4 @@
-"""Small parts around the language model: projector and numeric head."""
+"""The projector: image tokens into the language model's space."""
 
 import math
 
@@ -59,23 +59,3 @@ class LinearProjector(nn.Module):
         """Projected tokens."""
         projected: Tensor = self.norm(self.linear(self.dropout(tokens)))
         return projected if self.positions is None else projected + self.positions
-
-
-def numeric_head(kind: str, hidden_dim: int) -> nn.Module | None:
-    """The head that turns a hidden state into a number; None for ``none``.
-
-    Raises:
-        ValueError: `kind` is unknown.
-    """
-    if kind == "none":
-        return None
-    if kind == "linear":
-        return nn.Linear(hidden_dim, 1)
-    if kind == "tanh_mlp_gelu":
-        return nn.Sequential(
-            nn.Tanh(),
-            nn.Linear(hidden_dim, hidden_dim),
-            nn.GELU(),
-            nn.Linear(hidden_dim, 1),
-        )
-    raise ValueError(f"unknown numeric head {kind!r}")

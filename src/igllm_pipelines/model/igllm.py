@@ -2,7 +2,8 @@
 
 A sequence is ``prefix | image tokens | text``. The hidden state at a position predicts
 the next token; where that token is ``[NUM]``, the numeric head reads its value from the
-same state. The value is not fed back: every ``[NUM]`` has one embedding.
+same state. In the paper the value is not fed back: every ``[NUM]`` has one embedding. A
+head with `feedback` adds the value to it.
 """
 
 from collections.abc import Mapping
@@ -13,17 +14,31 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
+from igllm_pipelines.model.numbers import (
+    NumberEstimate,
+    NumberTokenLoss,
+    NumericHead,
+)
 from igllm_pipelines.model.towers import Tower
 
 IGNORE = -100
 
 
 class IGLLMOutput(NamedTuple):
-    """Losses of a batch, scalars: ``loss = ce + float_weight * number_mse``."""
+    """Losses of a batch, scalars.
+
+    ``loss``: ``ce + float_weight * number_loss``, where numbers are text ``ce +
+    number_token_weight * number_loss``.
+    ``ce``: cross-entropy of the labelled tokens.
+    ``number_mse``: squared error of the numbers in their own unit, whatever is learned;
+    0 where numbers are text.
+    ``number_loss``: the head's loss, or the number-token loss.
+    """
 
     loss: Tensor
     ce: Tensor
     number_mse: Tensor
+    number_loss: Tensor
 
 
 class IGLLM(nn.Module):
@@ -33,9 +48,11 @@ class IGLLM(nn.Module):
         tower: images to tokens; it has ``num_tokens`` and ``width``.
         projector: tokens into the language model's space.
         language_model: a causal language model of transformers.
-        numeric_head: hidden state to one number, None where numbers are text.
+        numeric_head: hidden states to numbers, None where numbers are text.
         num_id: id of ``[NUM]``.
-        float_weight: weight of the numbers' mean squared error.
+        float_weight: weight of the numeric head's loss.
+        number_token_loss: of numbers that are text, None for cross-entropy alone.
+        number_token_weight: its weight.
         settings: what the model was built from, JSON; it is stored with the weights.
     """
 
@@ -44,10 +61,12 @@ class IGLLM(nn.Module):
         tower: Tower,
         projector: nn.Module,
         language_model: Any,
-        numeric_head: nn.Module | None,
+        numeric_head: NumericHead | None,
         *,
         num_id: int,
         float_weight: float = 1.0,
+        number_token_loss: NumberTokenLoss | None = None,
+        number_token_weight: float = 0.0,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -57,6 +76,8 @@ class IGLLM(nn.Module):
         self.numeric_head = numeric_head
         self.num_id = num_id
         self.float_weight = float_weight
+        self.number_token_loss = number_token_loss
+        self.number_token_weight = number_token_weight
         self.settings = dict(settings or {})
 
     def vision_tokens(self, vision: Tensor) -> Float[Tensor, "batch tokens hidden"]:
@@ -87,12 +108,29 @@ class IGLLM(nn.Module):
         vision: Tensor,
         prefix_ids: Int64[Tensor, " prefix"],
         input_ids: Int64[Tensor, "batch text"],
+        numbers: Float32[Tensor, "batch text"] | None = None,
     ) -> Float[Tensor, "batch sequence hidden"]:
-        """The sequence ``prefix | image | text`` as embeddings."""
+        """The sequence ``prefix | image | text`` as embeddings.
+
+        `numbers`, the value at each ``[NUM]``, enters them where it is fed back.
+        """
         image = self.vision_tokens(vision)
         words = self.language_model.get_input_embeddings()
         prefix = words(prefix_ids).expand(len(image), -1, -1)
-        return torch.cat([prefix, image, words(input_ids)], dim=1)
+        return torch.cat([prefix, image, self.embed_text(input_ids, numbers)], dim=1)
+
+    def embed_text(
+        self,
+        input_ids: Int64[Tensor, "batch text"],
+        numbers: Float32[Tensor, "batch text"] | None = None,
+    ) -> Float[Tensor, "batch text hidden"]:
+        """Embeddings of tokens; `numbers` as in `embed`."""
+        words: Tensor = self.language_model.get_input_embeddings()(input_ids)
+        head = self.numeric_head
+        if numbers is None or head is None or head.feedback is None:
+            return words
+        values = head.feedback(numbers).to(words.dtype)
+        return words + values * (input_ids == self.num_id)[..., None]
 
     def hidden_states(
         self, embeddings: Float[Tensor, "batch sequence hidden"], cache: Any = None
@@ -110,7 +148,7 @@ class IGLLM(nn.Module):
         logits: Tensor = self.language_model.get_output_embeddings()(states)
         return logits
 
-    def numbers(self, states: Float[Tensor, "... hidden"]) -> Float[Tensor, "..."]:
+    def numbers(self, states: Float[Tensor, "... hidden"]) -> NumberEstimate:
         """The value that each hidden state gives to a ``[NUM]`` after it.
 
         Raises:
@@ -118,8 +156,7 @@ class IGLLM(nn.Module):
         """
         if self.numeric_head is None:
             raise ValueError("this model has no numeric head")
-        values: Tensor = self.numeric_head(states).squeeze(-1)
-        return values
+        return self.numeric_head.estimate(self.numeric_head(states))
 
     def forward(
         self,
@@ -141,18 +178,22 @@ class IGLLM(nn.Module):
             labels: the ids where there is a loss, else -100; not shifted.
             numbers: the value at each ``[NUM]``.
         """
-        states = self.hidden_states(self.embed(vision, prefix_ids, input_ids))
+        sequence = self.embed(vision, prefix_ids, input_ids, numbers)
+        states = self.hidden_states(sequence)
         # the state before a token predicts it; the text has one state each
         predicting = states[:, -input_ids.shape[1] - 1 : -1]
         labelled = labels != IGNORE
         # the vocabulary's matrix is applied only where there is a label
-        ce = functional.cross_entropy(
-            self.logits(predicting[labelled]), labels[labelled]
-        )
-        mse = self._number_loss(predicting, labels == self.num_id, numbers)
-        return IGLLMOutput(ce + self.float_weight * mse, ce, mse)
-
-    def _number_loss(self, states: Tensor, where: Tensor, numbers: Tensor) -> Tensor:
-        if self.numeric_head is None or not where.any():
-            return states.new_zeros(())
-        return functional.mse_loss(self.numbers(states[where]), numbers[where])
+        logits = self.logits(predicting[labelled])
+        ce = functional.cross_entropy(logits, labels[labelled])
+        if self.numeric_head is not None:
+            where = labels == self.num_id
+            outputs = self.numeric_head(predicting[where])
+            loss = self.numeric_head.loss(outputs, numbers[where])
+            mse = self.numeric_head.squared_error(outputs, numbers[where])
+            return IGLLMOutput(ce + self.float_weight * loss, ce, mse, loss)
+        zero = ce.new_zeros(())
+        if self.number_token_loss is None:
+            return IGLLMOutput(ce, ce, zero, zero)
+        loss = self.number_token_loss(logits, labels[labelled])
+        return IGLLMOutput(ce + self.number_token_weight * loss, ce, zero, loss)
