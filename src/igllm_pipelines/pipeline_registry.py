@@ -24,7 +24,7 @@ FROZEN_TOWER = ("clevr", "so3", "6dof", "shapenet")
 # what `so3.rotations` compares
 ROTATIONS = tuple(f"float_{representation}" for representation in COMPONENTS)
 _OF_DOMAIN = ("scenes", "rendering", "tower", "warm_up", "model", "training")
-_SHARED = ("seed", "ray", "inference", "reporting", "encodings")
+_SHARED = ("seed", "ray", "inference", "reporting", "encodings", "variants")
 
 
 def _parameters(domain: str) -> dict[str, str]:

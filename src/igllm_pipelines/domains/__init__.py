@@ -1,5 +1,6 @@
 """The domains: which scenes each draws, its vocabulary and its splits."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -12,32 +13,49 @@ ENCODINGS = ("char", "float")
 
 
 class Encoding(NamedTuple):
-    """How programs become tokens.
+    """How programs become tokens, and what the model that learns them is called.
 
     ``numbers``: ``char`` writes a number's text, ``float`` one ``[NUM]`` token.
     ``rotation_rep``: the representation of rotations, None for the domain's own.
+    ``variant``: a name of ``params:variants``, fields of the model or of its training
+    that differ, None for the domain's own.
+    ``seed``: of first weights and order, None for ``params:seed``.
     """
 
     numbers: str
-    rotation_rep: str | None
+    rotation_rep: str | None = None
+    variant: str | None = None
+    seed: int | None = None
+
+
+_NAME = re.compile(
+    rf"({'|'.join(ENCODINGS)})"
+    rf"(?:_({'|'.join(sorted(COMPONENTS, key=len, reverse=True))})(?=_|$))?"
+    r"(?:_(?!seed[0-9]+$)([a-z][a-z0-9]*(?:_[a-z0-9]+)*?))?"
+    r"(?:_seed([0-9]+))?"
+)
 
 
 def parse_encoding(name: str) -> Encoding:
-    """Reads ``char``, ``float``, or one of them with a representation, ``float_quat``.
+    """Reads ``<char|float>[_<representation>][_<variant>][_seed<n>]``.
 
     Raises:
-        ValueError: the name is none of these.
+        ValueError: the name has another form.
 
-    >>> parse_encoding("float_euler_int")
-    Encoding(numbers='float', rotation_rep='euler_int')
+    >>> parse_encoding("float_euler_int").rotation_rep
+    'euler_int'
+    >>> parse_encoding("float_quat_feedback_seed2")
+    Encoding(numbers='float', rotation_rep='quat', variant='feedback', seed=2)
     """
-    numbers, _, rep = name.partition("_")
-    if numbers not in ENCODINGS or (rep and rep not in COMPONENTS) or name[-1:] == "_":
+    match = _NAME.fullmatch(name)
+    if match is None:
         raise ValueError(
             f"unknown encoding {name!r}: {' or '.join(ENCODINGS)}, alone or with "
-            f"_<representation> of {', '.join(COMPONENTS)}"
+            f"_<representation> of {', '.join(COMPONENTS)}, _<variant> of "
+            "params:variants and _seed<number>, in this order"
         )
-    return Encoding(numbers, rep or None)
+    numbers, rep, variant, seed = match.groups()
+    return Encoding(numbers, rep, variant, int(seed) if seed else None)
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,9 @@ class ProgramTokens:
         self._head: list[int] = header["question"] + header["answer_open"]
         self._tail: list[int] = header["answer_close"]
         self._add: list[int] = header["add"]
+        # runs by their place: inside a line, at its end; then those that begin a line
+        self._places = ("middle", "last")
+        self._first_places = ("first", "only") if header["spaced"] else self._places
         self._objects = table["objects"]
 
     @classmethod
@@ -65,6 +68,32 @@ class ProgramTokens:
     def program(self, index: int) -> str:
         """The canonical program text of a row."""
         return str(self.table["program"][index].as_py())
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each row's canonical program, question and end included."""
+        objects = self.table["objects"].combine_chunks()
+        attributes = objects.values
+        runs = attributes.values
+        first, last = np.zeros((2, len(runs)), dtype=bool)
+        first[attributes.offsets.to_numpy()[:-1]] = True
+        last[attributes.offsets.to_numpy()[1:] - 1] = True
+        of_place = {
+            name: _first_runs(runs.field(name))
+            for name in {*self._places, *self._first_places}
+        }
+        inner, outer = (
+            np.where(last, of_place[at_end], of_place[inside])
+            for inside, at_end in (self._places, self._first_places)
+        )
+        tokens = np.where(first, outer, inner)
+        per_object = _sums(tokens, attributes) + len(self._add)
+        return _sums(per_object, objects) + len(self._head) + len(self._tail)
+
+    def all_numbers(self) -> NDArray[np.float32]:
+        """Every number of every program, row after row."""
+        attributes = self._objects.combine_chunks().flatten().flatten()
+        numbers: NDArray[np.float32] = attributes.field("numbers").flatten().to_numpy()
+        return numbers.copy()  # torch takes no memory-mapped, read-only arrays
 
     def sequence(
         self,
@@ -90,7 +119,8 @@ class ProgramTokens:
                 order = rng.permutation(len(attributes)).tolist()
             for place, which in enumerate(order, start=1):
                 attribute = attributes[which]
-                runs = attribute["last" if place == len(attributes) else "middle"]
+                places = self._first_places if place == 1 else self._places
+                runs = attribute[places[place == len(attributes)]]
                 pick = 0
                 if rng is not None and draw_synonyms and len(runs) > 1:
                     pick = int(rng.integers(len(runs)))
@@ -104,6 +134,19 @@ class ProgramTokens:
         values = np.zeros(len(ids), dtype=np.float32)
         values[ids == self.num_id] = numbers
         return TokenSequence(ids, labels, values)
+
+
+def _first_runs(spellings: pa.ListArray) -> NDArray[np.int64]:
+    """Tokens of the first spelling of each attribute."""
+    tokens = np.diff(spellings.values.offsets.to_numpy())
+    return tokens[spellings.offsets.to_numpy()[:-1]]
+
+
+def _sums(values: NDArray[np.int64], lists: pa.ListArray) -> NDArray[np.int64]:
+    """Sums of consecutive values, as many for each list as it has entries."""
+    totals = np.concatenate([[0], np.cumsum(values, dtype=np.int64)])
+    offsets = lists.offsets.to_numpy()
+    return totals[offsets[1:]] - totals[offsets[:-1]]
 
 
 def collate(sequences: Sequence[TokenSequence], pad_id: int) -> dict[str, Any]:

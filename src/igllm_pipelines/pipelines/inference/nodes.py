@@ -3,6 +3,7 @@
 from typing import Any
 
 from igllm_pipelines.domains import encoding_syntax, scored_splits
+from igllm_pipelines.domains.variants import with_variant
 from igllm_pipelines.infer.config import InferenceConfig
 from igllm_pipelines.scene import ProgramSyntax
 
@@ -17,11 +18,15 @@ def predict(
     domain: str,
     encoding: str,
     inference: InferenceConfig,
+    variants: dict[str, Any],
 ) -> dict[str, list[dict[str, Any]]]:
     """Prediction records of every split but the training split."""
     from igllm_pipelines.infer.predict import Predictor
     from igllm_pipelines.train.threads import torch_threads
 
+    inference = with_variant(inference, variants, encoding, "inference")
+    if not model.tower.settings["frozen"]:
+        vision = raw  # cached features are of a tower that was frozen
     written = encoding_syntax(syntax, encoding)
     predictor = Predictor(model, tokenizer, written, inference)
     predictions = {}

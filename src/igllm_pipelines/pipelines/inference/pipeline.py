@@ -20,6 +20,7 @@ def create_pipeline() -> Pipeline:
                     "domain": "params:domain",
                     "encoding": "params:encoding",
                     "inference": "params:inference",
+                    "variants": "params:variants",
                 },
                 "predictions",
                 name="predict",

@@ -1,6 +1,7 @@
 """Nodes that make the image tower, cache its features and train the model."""
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from igllm_pipelines.domains import (
     parse_encoding,
     scored_splits,
 )
+from igllm_pipelines.domains.variants import overrides, seed_of, with_variant
 from igllm_pipelines.infer.config import InferenceConfig
 from igllm_pipelines.model.config import ModelConfig, TowerConfig
 from igllm_pipelines.scene import ProgramSyntax
@@ -80,6 +82,59 @@ def cache_features(raw: Any, tower: Any, warm_up: WarmUpConfig) -> dict[str, Any
     }
 
 
+def varied_tower(tower: Any, changed: Mapping[str, Any]) -> Any:
+    """The tower with a variant's settings; itself where there are none.
+
+    Raises:
+        ValueError: a variant changes more than whether the tower is frozen.
+    """
+    if unfit := sorted(set(changed) - {"frozen"}):
+        raise ValueError(
+            f"a variant cannot change {unfit[0]!r} of a tower that is there, only "
+            "whether it is frozen; change params:tower for the whole domain"
+        )
+    if not changed:
+        return tower
+    varied = deepcopy(tower)
+    varied.settings = {**tower.settings, **changed}
+    return varied
+
+
+def vision_of(tower: Any, raw: Any, vision: Any) -> Any:
+    """What a tower looks at: one that is trained needs images, not its old features."""
+    return vision if tower.settings["frozen"] else raw
+
+
+def first_model(
+    *,
+    tower: Any,
+    tokenizer: Any,
+    tokens: Any,
+    encoding: str,
+    model: ModelConfig,
+    seed: int,
+) -> Any:
+    """The model before its training; it knows how large the numbers are."""
+    import torch
+
+    from igllm_pipelines.model.build import build_model
+
+    as_values = parse_encoding(encoding).numbers == "float"
+    config = model if as_values else replace(model, numeric_head="none")
+    with_digits = not as_values and model.number_token_weight
+    module = build_model(
+        tower,
+        config,
+        vocab_size=len(tokenizer),
+        num_id=tokens.num_id,
+        seed=seed,
+        digit_ids=tokenizer.digit_ids if with_digits else (),
+    )
+    if module.numeric_head is not None and module.numeric_head.normalised:
+        module.numeric_head.fit(torch.from_numpy(tokens.all_numbers()))
+    return module
+
+
 def train_model(
     *,
     raw: Any,
@@ -94,22 +149,25 @@ def train_model(
     model: ModelConfig,
     training: TrainingConfig,
     inference: InferenceConfig,
+    variants: dict[str, Any],
     seed: int,
 ) -> tuple[Any, list[dict[str, float]]]:
     """The trained model and its history."""
-    from igllm_pipelines.model.build import build_model
     from igllm_pipelines.train.run import train_on_split
 
-    as_values = parse_encoding(encoding).numbers == "float"
-    config = model if as_values else replace(model, numeric_head="none")
+    training = with_variant(training, variants, encoding, "training")
+    inference = with_variant(inference, variants, encoding, "inference")
+    seed = seed_of(encoding, seed)
     split = DOMAINS[domain].splits[0]
-    module = build_model(
-        tower,
-        config,
-        vocab_size=len(tokenizer),
-        num_id=tokens[split].num_id,
+    module = first_model(
+        tower=varied_tower(tower, overrides(variants, encoding, "tower")),
+        tokenizer=tokenizer,
+        tokens=tokens[split],
+        encoding=encoding,
+        model=with_variant(model, variants, encoding, "model"),
         seed=seed,
     )
+    vision = vision_of(module.tower, raw, vision)
     history = train_on_split(
         module,
         tokens[split],

@@ -63,6 +63,7 @@ def create_pipeline() -> Pipeline:
                     "model": "params:model",
                     "training": "params:training",
                     "inference": "params:inference",
+                    "variants": "params:variants",
                     "seed": "params:seed",
                 },
                 ["model", "history"],
