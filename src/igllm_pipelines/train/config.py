@@ -77,7 +77,7 @@ class WarmUpConfig:
     """Warm-up of a convolutional tower on dense labels.
 
     Attributes:
-        steps: optimizer steps.
+        steps: optimizer steps; 0 for no warm-up.
         batch_size: images a step.
         learning_rate: peak rate of AdamW; a cosine leads it to 2 % of it.
         weight_decay: of AdamW.
@@ -100,9 +100,29 @@ class WarmUpConfig:
     num_threads: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "learning_rate"):
+        for name in ("batch_size", "learning_rate"):
             require(getattr(self, name) > 0, f"{name} must be positive")
+        require(self.steps >= 0, "steps must not be negative")
         require(
-            0 <= self.warm_up_steps < self.steps,
+            0 <= self.warm_up_steps < self.steps or self.steps == 0,
             f"warm_up_steps {self.warm_up_steps} must be less than steps {self.steps}",
         )
+
+
+@dataclass(frozen=True)
+class FeatureConfig:
+    """The cache of a frozen tower's features.
+
+    Attributes:
+        budget_gb: the features of a domain are kept on disk, in half precision, if
+            they take at most so many 10^9 bytes; 0 for no cache. Without a cache the
+            tower runs in every batch.
+        num_threads: torch threads that make them, 0 for one a core.
+    """
+
+    budget_gb: float = 10.0
+    num_threads: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.budget_gb >= 0, "budget_gb must not be negative")
+        require(self.num_threads >= 0, "num_threads must not be negative")
