@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from igllm_pipelines.model.config import require
 
+PRECISIONS = ("float32", "bf16")
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -11,7 +13,7 @@ class TrainingConfig:
 
     Attributes:
         steps: optimizer steps.
-        batch_size: images a step.
+        batch_size: images a step, of all workers and accumulated batches together.
         num_samples: only the first so many training images are used, None for all.
         learning_rate, projector_lr, head_lr, tower_lr: peak rates of the language
             model, the projector, the numeric head and the tower.
@@ -21,10 +23,21 @@ class TrainingConfig:
         beta2: second momentum of AdamW; the first is 0.9.
         max_grad_norm: gradients are clipped to this norm.
         shuffle_attributes, draw_synonyms: augmentation of the programs.
+        group_by_length: programs of like length share a batch, so that less of it is
+            padding; which batch comes when stays random.
+        compile: the blocks of the model go through ``torch.compile`` in training.
         log_every, validate_every, save_every: in steps; 0 for never.
         validation_samples: images of each held-out split for the error curve.
         num_threads: torch threads, 0 for one a core.
         num_workers: processes that load batches, 0 for none.
+        workers: processes that train together, through Ray Train; 1 for this one.
+        deepspeed: None, or the name of a configuration in ``train/deepspeed``
+            (``zero2``), or the path of a DeepSpeed JSON file.
+        precision: ``float32``, or ``bf16`` for mixed precision.
+        gradient_accumulation: a worker's part of the batch goes through the model in
+            so many pieces.
+        gradient_checkpointing: activations of the language model are computed again
+            in the backward pass instead of kept.
     """
 
     steps: int = 1600
@@ -41,15 +54,23 @@ class TrainingConfig:
     max_grad_norm: float = 1.0
     shuffle_attributes: bool = True
     draw_synonyms: bool = True
+    group_by_length: bool = False
+    compile: bool = False
     log_every: int = 20
     validate_every: int = 100
     save_every: int = 200
     validation_samples: int = 100
     num_threads: int = 0
     num_workers: int = 0
+    workers: int = 1
+    deepspeed: str | None = None
+    precision: str = "float32"
+    gradient_accumulation: int = 1
+    gradient_checkpointing: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "log_every"):
+        positive = "steps", "batch_size", "log_every", "workers"
+        for name in (*positive, "gradient_accumulation"):
             require(getattr(self, name) > 0, f"{name} must be positive")
         for name in ("validate_every", "save_every", "validation_samples"):
             require(getattr(self, name) >= 0, f"{name} must not be negative")
@@ -70,6 +91,15 @@ class TrainingConfig:
         )
         require(0 <= self.min_lr_ratio <= 1, "min_lr_ratio must lie in [0, 1]")
         require(0 < self.beta2 < 1, "beta2 must lie in (0, 1)")
+        require(
+            self.precision in PRECISIONS, f"precision {self.precision!r}: {PRECISIONS}"
+        )
+        pieces = self.workers * self.gradient_accumulation
+        require(
+            self.batch_size % pieces == 0,
+            f"batch_size {self.batch_size} counts the images of all workers; it must "
+            f"be a multiple of workers x gradient_accumulation = {pieces}",
+        )
 
 
 @dataclass(frozen=True)
