@@ -54,7 +54,8 @@ def loaded_modules(statement):
 
 def test_every_part_has_its_name(pipelines):
     parts = {f"{d}.{p}" for d in DOMAINS for p in ("data", *ENCODINGS, "report")}
-    assert set(pipelines) == {*DOMAINS, *parts, "so3.rotations", "__default__"}
+    compared = {"so3.rotations", "2d.ablation", "clevr.ablation"}
+    assert set(pipelines) == {*DOMAINS, *parts, *compared, "__default__"}
 
 
 def test_default_runs_2d_and_clevr(pipelines):
@@ -79,6 +80,18 @@ def test_rotations_train_every_representation(pipelines):
     assert trained == {f"float_{rep}" for rep in COMPONENTS}
     # not in the domain's own line: it would take too long
     assert not names & {node.name for node in pipelines["so3"].nodes}
+
+
+@pytest.mark.parametrize("env", ["local", "test"])
+def test_ablations_compare_known_variants(env):
+    from igllm_pipelines.domains.variants import PARTS, overrides
+    from igllm_pipelines.pipelines.ablation.config import AblationConfig
+
+    parameters = config(env)["parameters"]
+    for ablation in parameters["ablation"].values():
+        for encoding in AblationConfig(**ablation).encodings:
+            for part in PARTS:
+                overrides(parameters["variants"], encoding, part)
 
 
 def test_encodings_are_what_their_names_say_by_default():

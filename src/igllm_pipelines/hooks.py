@@ -132,6 +132,9 @@ class ExperimentRunHook:
             mlflow.log_dict(data, f"{namespace}/metrics.json")
         elif leaf == "rotations":
             mlflow.log_dict(data, f"{namespace}/rotations.json")
+        elif leaf == "ablation":
+            mlflow.log_dict(data, f"{namespace}/ablation.json")
+            mlflow.log_table(_table(data), f"{namespace}/ablation_table.json")
         elif leaf == "summary":
             mlflow.log_text(data, f"{namespace}/summary.txt")
         elif leaf == "model":
@@ -189,6 +192,17 @@ def _numbers(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for name, value in flatten(metrics):
         if value is not None:
             yield name, float(value)
+
+
+def _table(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Rows of nested values as columns, for MLflow's view of tables."""
+    flat = [dict(flatten(row)) for row in rows]
+    names = dict.fromkeys(name for row in flat for name in row)
+    return {name: [_cell(row.get(name)) for row in flat] for name in names}
+
+
+def _cell(value: Any) -> Any:
+    return str(value) if isinstance(value, list) else value
 
 
 class ProgressHook:

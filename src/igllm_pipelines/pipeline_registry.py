@@ -8,6 +8,7 @@ from kedro.pipeline import Pipeline
 
 from igllm_pipelines.domains import DOMAINS, ENCODINGS
 from igllm_pipelines.pipelines import (
+    ablation,
     evaluation,
     inference,
     rendering,
@@ -23,7 +24,12 @@ DEFAULT = ("2d", "clevr")
 FROZEN_TOWER = ("clevr", "so3", "6dof", "shapenet")
 # what `so3.rotations` compares
 ROTATIONS = tuple(f"float_{representation}" for representation in COMPONENTS)
-_OF_DOMAIN = ("scenes", "rendering", "tower", "warm_up", "model", "training")
+# the domains whose model variants are compared
+ABLATIONS = ("2d", "clevr")
+_OF_DOMAIN = (
+    *("scenes", "rendering", "tower", "warm_up", "model", "training"),
+    "ablation",
+)
 _SHARED = ("seed", "ray", "inference", "reporting", "encodings", "variants")
 
 
@@ -104,6 +110,21 @@ def rotations_pipeline(domain: str) -> Pipeline:
     return sum((encoding_pipeline(domain, name) for name in ROTATIONS), compare)
 
 
+def ablation_pipeline(domain: str) -> Pipeline:
+    """Variants of the model, trained from several seeds, and their errors as a table.
+
+    It needs what ``<domain>.data`` makes.
+    """
+    vision = "features" if domain in FROZEN_TOWER else "raw"
+    outputs = ("runs", "summary")
+    return _piece(
+        ablation.create_pipeline(),
+        domain,
+        {"vision": f"{domain}.{vision}"},
+        outputs={f"ablation_{name}": f"{domain}.ablation.{name}" for name in outputs},
+    )
+
+
 def register_pipelines() -> dict[str, Pipeline]:
     """Every pipeline by its name; ``kedro run`` alone runs `DEFAULT`."""
     pipelines: dict[str, Pipeline] = {}
@@ -116,5 +137,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         pipelines |= {f"{domain}.{name}": part for name, part in parts.items()}
         pipelines[domain] = sum(parts.values(), Pipeline([]))
     pipelines["so3.rotations"] = rotations_pipeline("so3")
+    pipelines |= {f"{d}.ablation": ablation_pipeline(d) for d in ABLATIONS}
     pipelines["__default__"] = sum((pipelines[d] for d in DEFAULT), Pipeline([]))
     return pipelines

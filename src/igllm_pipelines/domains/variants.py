@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
-from igllm_pipelines.domains import parse_encoding
+from igllm_pipelines.domains import Encoding, parse_encoding
 
 PARTS = ("tower", "model", "training", "inference")
 Variants = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -72,3 +72,32 @@ def seed_of(encoding: str, seed: int) -> int:
     """
     own = parse_encoding(encoding).seed
     return seed if own is None else own
+
+
+def trained_as(variants: Variants, encoding: str) -> str:
+    """The encoding whose training this one shares; itself, unless it only decodes.
+
+    >>> trained_as({"hot": {"inference": {"temperature": 1.0}}}, "char_hot_seed1")
+    'char_seed1'
+    """
+    parsed = parse_encoding(encoding)
+    for part in PARTS:
+        if part != "inference" and overrides(variants, encoding, part):
+            return encoding
+    return encoding_name(parsed._replace(variant=None))
+
+
+def base_of(encoding: str) -> str:
+    """The encoding without variant and seed.
+
+    >>> base_of("float_quat_feedback_seed2")
+    'float_quat'
+    """
+    return encoding_name(parse_encoding(encoding)._replace(variant=None, seed=None))
+
+
+def encoding_name(encoding: Encoding) -> str:
+    """The name that `parse_encoding` reads back."""
+    seed = None if encoding.seed is None else f"seed{encoding.seed}"
+    parts = (encoding.numbers, encoding.rotation_rep, encoding.variant, seed)
+    return "_".join(part for part in parts if part)

@@ -67,9 +67,9 @@ def evaluate_predictions(
         symmetries: of shapes, see `objects.geodesic`.
 
     Returns:
-        The metrics of `dot_metrics` or `object_metrics` and ``images``, how many were
-        scored. A metric that cannot be measured (nothing parses, nothing is held out)
-        is left out.
+        The metrics of `dot_metrics` or `object_metrics`, `number_std` and ``images``,
+        how many were scored. A metric that cannot be measured (nothing parses,
+        nothing is held out) is left out.
     """
     preds = predicted_scenes(records, syntax)
     target = scenes_of(records, scenes)
@@ -77,8 +77,21 @@ def evaluate_predictions(
         metrics = dot_metrics(preds, target, in_training_cell)
     else:
         metrics = object_metrics(preds, target, syntax, symmetries)
+    metrics = {**metrics, "number_std": number_std(records)}
     measured = {k: float(v) for k, v in metrics.items() if not math.isnan(v)}
     return {**measured, "images": float(len(records))}
+
+
+def number_std(records: Records) -> float:
+    """Root mean square of the standard deviations that a model states, NaN of none.
+
+    A model that knows how unsure it is states the root of its mean squared error.
+
+    >>> number_std([{"number_stds": [3.0, 4.0]}, {"number_stds": []}, {}]) ** 2
+    12.5
+    """
+    stds = [std for record in records for std in record.get("number_stds", ())]
+    return math.sqrt(sum(std**2 for std in stds) / len(stds)) if stds else math.nan
 
 
 def main_error(syntax: ProgramSyntax) -> str:

@@ -148,6 +148,13 @@ METRICS: Mapping[str, Metric] = {
     "category": Metric(
         "Cat. [%]", ".2f", False, "Matched objects of the right category of shapes."
     ),
+    "number_std": Metric(
+        "stated std",
+        ".1e",
+        True,
+        "How unsure the model says its numbers are: the root of their mean squared "
+        "error, if it is right.",
+    ),
     "parse_rate": Metric("parsed [%]", ".1f", False, "Answers that are programs."),
 }
 

@@ -1,0 +1,152 @@
+"""An ablation as Kedro runs it, on a folder of dots and with a tiny model."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from igllm_pipelines.datasets.folder import FolderDataset
+from igllm_pipelines.datasets.raw import RawDataset
+from igllm_pipelines.domains import DOMAINS
+from igllm_pipelines.infer.config import InferenceConfig
+from igllm_pipelines.model.build import build_tower
+from igllm_pipelines.model.config import ModelConfig
+from igllm_pipelines.pipelines import ablation
+from igllm_pipelines.pipelines.ablation import nodes
+from igllm_pipelines.pipelines.ablation.config import AblationConfig
+from igllm_pipelines.pipelines.rendering.nodes import plan_rendering
+from igllm_pipelines.pipelines.training.nodes import varied_tower
+from igllm_pipelines.tokens.tokenizer import train_tokenizer
+from igllm_pipelines.train.config import TrainingConfig
+from tests.model.small import TOWER
+
+SCENES = {"num_scenes": {"train": 8, "val_ID": 3, "random": 5}, "width_px": 28}
+SYNTAX = DOMAINS["2d"].syntax
+ABLATION = AblationConfig(
+    encodings=(
+        *("float", "float_mixture", "float_normalised", "float_frozen"),
+        *("char", "char_hot", "char_number_token"),
+    ),
+    seeds=(1, 2),
+    training={"steps": 2, "warm_up_steps": 1, "save_every": 0, "validate_every": 0},
+    test_images=4,
+)
+VARIANTS = {
+    "mixture": {"model": {"numeric_head": "mixture"}},
+    "normalised": {"model": {"normalise_numbers": True}},
+    "number_token": {"model": {"number_token_weight": 0.3}},
+    "frozen": {"tower": {"frozen": True}},
+    "hot": {"inference": {"temperature": 1.0}},
+}
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    raw = RawDataset(filepath=str(tmp_path / "raw"))
+    raw.save(plan_rendering("2d", SCENES, {}, {}, 7))
+    images = raw.load()
+    return {
+        "raw": images,
+        "vision": images,
+        "tower": build_tower(TOWER, 7),
+        "tokenizer": train_tokenizer(SYNTAX),
+        "syntax": SYNTAX,
+        "params:domain": "2d",
+        "params:ablation": ABLATION,
+        "params:model": ModelConfig(hidden_dim=16, layers=1, heads=2, mlp_dim=16),
+        "params:training": TrainingConfig(batch_size=4, num_threads=1),
+        "params:inference": InferenceConfig(max_objects=1, max_tokens=60),
+        "params:variants": VARIANTS,
+        "params:scenes": SCENES,
+    }
+
+
+def run(inputs, folder):
+    memory = {k: MemoryDataset(v, copy_mode="assign") for k, v in inputs.items()}
+    catalog = DataCatalog(
+        {
+            **memory,
+            "ablation_folder": FolderDataset(filepath=str(folder)),
+            "ablation_runs": MemoryDataset(),
+        }
+    )
+    outputs = SequentialRunner().run(ablation.create_pipeline(), catalog)
+    return (
+        catalog["ablation_runs"].load(),
+        outputs["ablation"].load(),
+        outputs["ablation_summary"].load(),
+    )
+
+
+def test_every_encoding_from_every_seed_in_one_table(inputs, tmp_path):
+    runs, rows, summary = run(inputs, tmp_path / "runs")
+    assert [(r["encoding"], r["seed"]) for r in runs] == [
+        (encoding, seed) for encoding in ABLATION.encodings for seed in (1, 2)
+    ]
+    assert len(rows) == 2 * len(ABLATION.encodings)
+    assert {row["images"] for row in rows} == {3, 4}  # the first 4 of 5
+    assert json.loads(json.dumps(rows)) == rows
+    assert all(name in summary for name in ABLATION.encodings)
+    stated = [r["metrics"]["random"].get("number_std") for r in runs]
+    assert [s is not None for s in stated] == [
+        r["encoding"] == "float_mixture" for r in runs
+    ]
+    # a seed is a model of its own, the same one for every decoding of it
+    seeds = [r["seconds"]["train"] for r in runs if r["encoding"].startswith("char")]
+    assert seeds[0] == seeds[2] != seeds[1] == seeds[3]
+
+
+def test_finished_runs_are_not_made_again(inputs, tmp_path, monkeypatch):
+    few = replace(ABLATION, encodings=("float", "char", "char_hot"))
+    first, *_ = run({**inputs, "params:ablation": few}, tmp_path / "runs")
+    (tmp_path / "runs" / "char_hot_seed2.json").write_text('{"digest": ')
+    trained = []
+    train = nodes._Setting.train
+
+    def counted(self, encoding, seed):
+        trained.append((encoding, seed))
+        return train(self, encoding, seed)
+
+    monkeypatch.setattr(nodes._Setting, "train", counted)
+    second, *_ = run({**inputs, "params:ablation": few}, tmp_path / "runs")
+    assert trained == [("char", 2)]
+    assert [r["errors"] for r in second] == [r["errors"] for r in first]
+    longer = replace(few, training={**few.training, "steps": 3})
+    run({**inputs, "params:ablation": longer}, tmp_path / "runs")
+    assert len(trained) == 1 + 4  # another training: nothing can be kept
+
+
+def test_first_weights_differ_by_seed_in_the_tower_too(inputs):
+    towers = [
+        nodes._Setting._tower(type("S", (), {"tower": inputs["tower"]})(), seed)
+        for seed in (7, 8)
+    ]
+    weights = [tower.state_dict()["transformer.conv1.weight"] for tower in towers]
+    first = inputs["tower"].state_dict()["transformer.conv1.weight"]
+    assert weights[0].equal(first)
+    assert not weights[1].equal(first)
+
+
+def test_a_variant_freezes_a_copy_of_the_tower(inputs):
+    frozen = varied_tower(inputs["tower"], {"frozen": True})
+    assert frozen.settings["frozen"]
+    assert not inputs["tower"].settings["frozen"]
+    assert varied_tower(inputs["tower"], {}) is inputs["tower"]
+    with pytest.raises(ValueError, match="cannot change 'width' of a tower"):
+        varied_tower(inputs["tower"], {"width": 8})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"seeds": (1, 1)}, "seeds must be there, each once"),
+        ({"encodings": ()}, "encodings must be there"),
+        ({"encodings": ("float", "char_hot")}, "is compared with 'char': name it too"),
+        ({"test_images": 0}, "test_images must be positive"),
+    ],
+)
+def test_configuration_is_checked(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        replace(ABLATION, **wrong)
