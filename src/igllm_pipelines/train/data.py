@@ -4,6 +4,7 @@ What stands at place k of a run depends on the seed and on k alone: a resumed ru
 on with the very batches that an unbroken one would see.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -46,6 +47,54 @@ class SampleOrder:
         return int(self._permutation[index])
 
 
+class GroupedOrder:
+    """An order in which programs of like length stand in one batch.
+
+    Within each window of so many batches the rows are sorted by length and cut into
+    batches, and the batches are shuffled. Batches are those of the whole run, so their
+    number of places must be the global batch size.
+
+    Args:
+        order: what is regrouped.
+        lengths: of the rows' programs, in tokens.
+        batch_size: images a step.
+        seed: of the order of batches.
+        batches: of a window; more of them leave less padding.
+    """
+
+    def __init__(
+        self,
+        order: SampleOrder,
+        lengths: NDArray[np.int64],
+        batch_size: int,
+        seed: int,
+        *,
+        batches: int = 50,
+    ) -> None:
+        self._order = order
+        self._lengths = lengths
+        self._shape = (batches, batch_size)
+        self._seed = seed
+        self._window = -1
+        self._rows: NDArray[np.int64] = np.arange(0)
+
+    def row(self, place: int) -> int:
+        """The row at a place of the run."""
+        window, index = divmod(place, math.prod(self._shape))
+        if window != self._window:
+            self._rows = self._regroup(window)
+            self._window = window
+        return int(self._rows[index])
+
+    def _regroup(self, window: int) -> NDArray[np.int64]:
+        size = math.prod(self._shape)
+        places = range(window * size, (window + 1) * size)
+        rows = np.array([self._order.row(place) for place in places])
+        rows = rows[np.argsort(self._lengths[rows], kind="stable")]
+        rng = np.random.default_rng((self._seed, 2, window))
+        return rng.permutation(rows.reshape(self._shape)).reshape(-1)
+
+
 class TrainingSamples(torch.utils.data.Dataset[Sample]):
     """All samples of a run, in their order.
 
@@ -55,6 +104,8 @@ class TrainingSamples(torch.utils.data.Dataset[Sample]):
         num_rows: only the first so many rows are used.
         seed: of order, attribute shuffling and synonyms.
         shuffle_attributes, draw_synonyms: see `ProgramTokens.sequence`.
+        group_by_length: None, or the global batch size: programs of like length share
+            a batch, see `GroupedOrder`.
     """
 
     def __init__(
@@ -66,10 +117,14 @@ class TrainingSamples(torch.utils.data.Dataset[Sample]):
         *,
         shuffle_attributes: bool = True,
         draw_synonyms: bool = True,
+        group_by_length: int | None = None,
     ) -> None:
         self._tokens = tokens
         self._num_places = num_places
-        self._order = SampleOrder(num_rows, seed)
+        self._order: SampleOrder | GroupedOrder = SampleOrder(num_rows, seed)
+        if group_by_length:
+            lengths = tokens.lengths()[:num_rows]
+            self._order = GroupedOrder(self._order, lengths, group_by_length, seed)
         self._seed = seed
         self._draw = {
             "shuffle_attributes": shuffle_attributes,
