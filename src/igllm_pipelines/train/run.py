@@ -15,7 +15,7 @@ from igllm_pipelines.train.data import BatchMaker, TrainingSamples
 from igllm_pipelines.train.trainer import Record, Validate, train_model
 
 # they change how fast a run is and what is watched, not what it learns
-_NO_RESULT = ("num_threads", "num_workers", "save_every")
+_NO_RESULT = ("num_threads", "num_workers", "save_every", "compile")
 _DIGEST_IMAGES = 16
 
 
@@ -54,6 +54,7 @@ def train_on_split(
         seed=seed,
         shuffle_attributes=config.shuffle_attributes,
         draw_synonyms=config.draw_synonyms,
+        group_by_length=config.batch_size if config.group_by_length else None,
     )
     return train_model(
         model,

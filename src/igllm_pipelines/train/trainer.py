@@ -19,6 +19,7 @@ from transformers import (
 )
 
 from igllm_pipelines.train import checkpoints
+from igllm_pipelines.train.compiled import compiled_blocks, eagerly
 from igllm_pipelines.train.config import TrainingConfig
 from igllm_pipelines.train.data import BatchMaker, TrainingSamples
 from igllm_pipelines.train.optimizer import (
@@ -243,8 +244,9 @@ def train_model(
     progress = _Progress(title)
     callbacks: list[TrainerCallback] = [progress]
     if validate is not None and config.validate_every:
-        callbacks.insert(0, _Validation(validate, config.validate_every))
-    with torch_threads(config.num_threads):
+        score = eagerly(validate) if config.compile else validate
+        callbacks.insert(0, _Validation(score, config.validate_every))
+    with torch_threads(config.num_threads), compiled_blocks(model, config.compile):
         trainer = ModelTrainer(
             config,
             folder,
