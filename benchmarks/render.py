@@ -4,6 +4,7 @@ Commands::
 
     python benchmarks/render.py --domain clevr --images 400 --workers 1 2
     python benchmarks/render.py --images 2000 --workers 1 --scenes-per-worker 2000
+    python benchmarks/render.py --json rendering.json
 
 Renders scenes of a domain into shards of a scratch folder, the whole line with drawing,
 visibility, PNG and tar, once for each number of workers. Then the same scenes by as
@@ -14,7 +15,6 @@ cores: Cycles takes one for each worker.
 """
 
 import argparse
-import json
 import multiprocessing
 import os
 import tempfile
@@ -25,6 +25,8 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
+
+from records import Record, less_is_better, more_is_better, write_records
 
 from igllm_pipelines.domains.sources import CONFIGS
 from igllm_pipelines.render.config import RenderingConfig
@@ -163,6 +165,28 @@ def table(figures: Figures) -> str:
     )
 
 
+def records(figures: Figures) -> list[Record]:
+    """Speed against bare Cycles and against the first run; growth of the memory."""
+    runs, found = figures["runs"], []
+    first = next(iter(runs))
+    for count, run in runs.items():
+        workers = f"{count} worker" + "s" * (count != "1")
+        ours, bare = run["images_per_s"], run["bare_images_per_s"]
+        name = f"rendering, {workers}, against bare Cycles"
+        found.append(more_is_better(name, ours, bare, "images/s"))
+        if count != first:
+            name = f"rendering, {workers}, against {first}"
+            alone = runs[first]["images_per_s"]
+            found.append(more_is_better(name, ours, alone, "images/s"))
+        marks = [mark for mark in run["memory_mib"] if mark not in ("after 1", "peak")]
+        if len(marks) > 1:
+            early, late = marks[0], marks[-1]
+            name = f"memory of a worker, {workers}, {late} scenes against {early}"
+            sizes = (run["memory_mib"][mark] for mark in (late, early))
+            found.append(less_is_better(name, *sizes, "MiB"))
+    return found
+
+
 def main() -> None:
     """Reads the arguments, prints the figures."""
     blender = [name for name, kind in CONFIGS.items() if kind.picture == "blender"]
@@ -173,7 +197,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--size", type=int, default=128, help="pixels of a side")
     parser.add_argument("--scenes-per-worker", type=int, default=500)
-    parser.add_argument("--json", type=Path, help="where to write the figures")
+    parser.add_argument("--json", type=Path, help="where to write the records")
     options = parser.parse_args()
     config = CONFIGS[options.domain]()
     counts = {**dict.fromkeys(config.num_scenes, 0), SPLIT: options.images}
@@ -185,7 +209,7 @@ def main() -> None:
     figures = benchmark(RenderJob(source, rendering, seed=0), options.workers)
     print(table(figures))
     if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+        write_records(options.json, records(figures))
 
 
 if __name__ == "__main__":
