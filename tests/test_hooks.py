@@ -136,6 +136,22 @@ def test_a_comparison_is_kept_as_an_artifact(client):
     assert [file.path for file in files] == ["so3/rotations.json"]
 
 
+def test_an_ablation_is_kept_as_a_table(client):
+    rows = [
+        {"encoding": "float", "mean": 1.0, "ratio": None, "range": {"mse": [1, 2]}},
+        {"encoding": "float_linear", "mean": 3.0, "ratio": {"mean": 3.0, "low": 2.0}},
+    ]
+    tabulate = Node(lambda: rows, None, "ablation", name="tabulate")
+    parent = run(Pipeline([tabulate], namespace="2d"))
+    files = {file.path for file in client.list_artifacts(parent, "2d")}
+    assert files == {"2d/ablation.json", "2d/ablation_table.json"}
+    import mlflow
+
+    table = mlflow.load_table("2d/ablation_table.json", run_ids=[parent])
+    assert table["encoding"].tolist() == ["float", "float_linear"]
+    assert table["ratio.mean"].tolist()[1] == 3.0
+
+
 def test_two_runs_in_one_process_do_not_mix(client):
     pipeline = pipeline_of(lambda _: {})
     parents = [run(pipeline) for _ in range(2)]

@@ -156,6 +156,38 @@ def test_an_encoding_takes_another_representation(finished, tmp_path):
     assert "does not parse" not in page.read_text()
 
 
+def test_ablations_make_one_table_each(finished, tmp_path):
+    from mlflow import MlflowClient
+
+    project = Project(tmp_path)
+    shutil.copytree(finished.data, project.data)
+    output = project.run("--pipelines=2d.ablation,clevr.ablation")
+    for domain, encoding in (("2d", "char_hot"), ("clevr", "float_tuned_tower")):
+        rows = project.json(f"08_reporting/{domain}/ablation/table.json")
+        row = next(row for row in rows if row["encoding"] == encoding)
+        assert row["seeds"] == 2
+        assert row["ratio"]["low"] <= row["ratio"]["high"]
+        summary = project.data / "08_reporting" / domain / "ablation" / "summary.txt"
+        assert summary.read_text() in output
+    client = MlflowClient(f"sqlite:///{project.database}")
+    experiment = client.get_experiment_by_name("test")
+    (run,) = client.search_runs([experiment.experiment_id])
+    logged = {file.path for file in client.list_artifacts(run.info.run_id, "2d")}
+    assert logged == {"2d/ablation.json", "2d/ablation_table.json"}
+
+
+def test_a_variant_by_the_name_of_an_encoding(finished, tmp_path):
+    project = Project(tmp_path)
+    shutil.copytree(finished.data, project.data)
+    project.run("--pipelines=2d.float", "--params=encodings.float=float_mixture_seed3")
+    records = project.json("07_model_output/2d/float/predictions.json")["val_ID"]
+    assert {len(record["number_stds"]) for record in records} == {2}
+    output = project.run(
+        "--pipelines=2d.float", "--params=encodings.float=float_wide", code=1
+    )
+    assert "no variant 'wide'" in output
+
+
 def test_broken_data_stop_the_line_by_name(finished, tmp_path):
     project = Project(tmp_path)
     shutil.copytree(finished.data / "01_raw", project.data / "01_raw")
