@@ -36,7 +36,7 @@ def setting(domain="2d", *, text=False, **heads):
     tokenizer = train_tokenizer(DOMAINS[domain].syntax)
     model = small_model(
         vocab_size=len(tokenizer),
-        num_id=tokenizer.convert_tokens_to_ids("[NUM]"),
+        num_id=tokenizer.num_id,
         **{"numeric_head": "none" if text else "tanh_mlp_gelu", **heads},
     )
     with torch.no_grad():

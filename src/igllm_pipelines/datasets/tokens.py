@@ -47,22 +47,23 @@ class TokensDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
 
 
 class TokenizerDataset(AbstractDataset[Any, Any]):
-    """A folder with a transformers tokenizer."""
+    """A folder with a `ProgramTokenizer`; transformers can read it too."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
         self._filepath = Path(filepath)
         self.metadata = metadata
 
     def load(self) -> Any:
-        from transformers import AutoTokenizer
+        from igllm_pipelines.tokens.program_tokenizer import ProgramTokenizer
 
-        return AutoTokenizer.from_pretrained(str(self._filepath))
+        return ProgramTokenizer.load(self._filepath)
 
     def save(self, data: Any) -> None:
-        data.save_pretrained(str(self._filepath))
+        data.save(self._filepath)
 
     def _exists(self) -> bool:
-        return (self._filepath / "tokenizer.json").is_file()
+        files = ("tokenizer.json", "program_tokenizer.json")
+        return all((self._filepath / name).is_file() for name in files)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

@@ -17,8 +17,9 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from igllm_pipelines.scene.program import ADD, END, NUM, ProgramSyntax
-from igllm_pipelines.tokens.conversation import ANSWER_CLOSE, ANSWER_OPEN, EOS
+from igllm_pipelines.scene.program import ADD, END, ProgramSyntax
+from igllm_pipelines.tokens.conversation import ANSWER_CLOSE, ANSWER_OPEN
+from igllm_pipelines.tokens.program_tokenizer import ProgramTokenizer
 
 
 def lark_grammar(
@@ -27,6 +28,7 @@ def lark_grammar(
     *,
     num_id: int | None,
     canonical_order: bool = False,
+    answer_open: str = ANSWER_OPEN,
 ) -> str:
     """The grammar of an answer in llguidance's Lark dialect.
 
@@ -35,11 +37,12 @@ def lark_grammar(
         max_objects: most lines of a program.
         num_id: id of ``[NUM]``; None where numbers are text.
         canonical_order: attributes stand in the syntax' order, else in any.
+        answer_open: what an answer begins with.
     """
     rules = [
         # or text that must follow is cut into other tokens than the model has learned
         '%llguidance {"no_forcing": true}',
-        f"start: {_quote(ANSWER_OPEN)} line{{1,{max_objects}}} {_quote(ANSWER_CLOSE)}",
+        f"start: {_quote(answer_open)} line{{1,{max_objects}}} {_quote(ANSWER_CLOSE)}",
         f"line: {_quote(ADD)} after_0",
         f"num: <[{num_id}]>" if num_id is not None else f"num: {_number(syntax)}",
         *(f"{name}: {_value(name, syntax)}" for name in syntax.attributes),
@@ -103,7 +106,7 @@ class ProgramGrammar:
     """The grammar, compiled for a tokenizer.
 
     Args:
-        tokenizer: a byte-level BPE of transformers with ``[NUM]`` as one token.
+        tokenizer: that the model was trained with.
         vocab_size: number of logits of the model.
         syntax, max_objects, canonical_order: see `lark_grammar`.
         numbers_as_text: numbers are written out and not ``[NUM]``.
@@ -114,7 +117,7 @@ class ProgramGrammar:
 
     def __init__(
         self,
-        tokenizer: Any,
+        tokenizer: ProgramTokenizer,
         vocab_size: int,
         syntax: ProgramSyntax,
         max_objects: int,
@@ -122,17 +125,17 @@ class ProgramGrammar:
         numbers_as_text: bool,
         canonical_order: bool = False,
     ) -> None:
-        num_id = tokenizer.convert_tokens_to_ids(NUM)
         text = lark_grammar(
             syntax,
             max_objects,
-            num_id=None if numbers_as_text else num_id,
+            num_id=None if numbers_as_text else tokenizer.num_id,
             canonical_order=canonical_order,
+            answer_open=tokenizer.conversation.answer_open,
         )
         vocabulary = llguidance.hf.from_tokenizer(
-            tokenizer,
+            tokenizer.base,
             n_vocab=vocab_size,
-            eos_token=tokenizer.convert_tokens_to_ids(EOS),
+            eos_token=tokenizer.end_id,
             slices=[],
         )
         grammar = llguidance.LLMatcher.grammar_from_lark(text)

@@ -5,17 +5,22 @@ spelling, once as they stand inside a line and once at its end, and the attribut
 numbers. `igllm_pipelines.tokens.sequences` puts runs together in any order, with any
 synonym, and tokenizes nothing.
 
+A line is cut behind the spaces between its attributes, or, for pretrained tokenizers,
+before them; then the first attribute of a line has runs of its own, which hold the
+line's beginning.
+
 Number encodings: ``char`` writes a number's text, ``float`` one ``[NUM]`` token whose
 value stands in ``numbers``.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from igllm_pipelines.scene.program import (
+    ADD,
     END,
     NUM,
     Attribute,
@@ -25,33 +30,32 @@ from igllm_pipelines.scene.program import (
     write_program,
 )
 from igllm_pipelines.scene.scene import Scene
-from igllm_pipelines.tokens.conversation import (
-    ANSWER_CLOSE,
-    ANSWER_OPEN,
-    BOS,
-    EOS,
-    PAD,
-    QUESTION,
-)
+from igllm_pipelines.tokens.program_tokenizer import ProgramTokenizer
 from igllm_pipelines.tokens.tokenizer import SEPARATOR
 
 ENCODINGS = ("char", "float")
 
-_IDS = pa.list_(pa.int32())
-_ATTRIBUTE = pa.struct(
-    [
-        ("middle", pa.list_(_IDS)),
-        ("last", pa.list_(_IDS)),
-        ("numbers", pa.list_(pa.float32())),
-    ]
-)
-SCHEMA = pa.schema(
-    [
-        ("image", pa.string()),
-        ("program", pa.string()),
-        ("objects", pa.list_(pa.list_(_ATTRIBUTE))),
-    ]
-)
+# what stands before and behind an attribute's text in each of its runs
+_BEHIND = {"middle": ("", SEPARATOR), "last": ("", END)}
+_BEFORE = {
+    "middle": (" ", ","),
+    "last": (" ", END),
+    "first": (ADD, ","),
+    "only": (ADD, END),
+}
+
+
+def _schema(places: Iterable[str]) -> pa.Schema:
+    ids = pa.list_(pa.int32())
+    runs = [(place, pa.list_(ids)) for place in places]
+    attribute = pa.struct([*runs, ("numbers", pa.list_(pa.float32()))])
+    return pa.schema(
+        [
+            ("image", pa.string()),
+            ("program", pa.string()),
+            ("objects", pa.list_(pa.list_(attribute))),
+        ]
+    )
 
 
 class _AttributeText(NamedTuple):
@@ -74,18 +78,21 @@ def _text(attr: Attribute, syntax: ProgramSyntax, encoding: str) -> _AttributeTe
 
 
 def encode_scenes(
-    scenes: Sequence[Scene], syntax: ProgramSyntax, encoding: str, tokenizer: Any
+    scenes: Sequence[Scene],
+    syntax: ProgramSyntax,
+    encoding: str,
+    tokenizer: ProgramTokenizer,
 ) -> pa.Table:
-    """Tokenizes scenes into a table of `SCHEMA`.
+    """Tokenizes scenes into a table: image, program, runs of each object's attributes.
 
     Args:
         scenes: each becomes a row; objects are put from left to right.
         syntax: of the domain.
         encoding: ``char`` or ``float``.
-        tokenizer: a transformers tokenizer that has ``[NUM]`` as one token.
+        tokenizer: of the domain.
 
     Raises:
-        ValueError: `encoding` is unknown.
+        ValueError: `encoding` is unknown, or the tokenizer cannot write a program.
     """
     if encoding not in ENCODINGS:
         raise ValueError(f"unknown encoding {encoding!r}, known: {ENCODINGS}")
@@ -99,59 +106,55 @@ def encode_scenes(
     spellings = (
         s for rows in texts for attrs in rows for text in attrs for s in text.spellings
     )
-    ids = _tokenize_once(spellings, tokenizer)
+    around = _BEFORE if tokenizer.spaced else _BEHIND
+    runs = _tokenize_once(spellings, around, tokenizer)
     rows = [
         {
             "image": scene.image_filename,
             "program": write_program(scene, syntax),
-            "objects": [[_run(t, ids) for t in attrs] for attrs in objects],
+            "objects": [[_run(t, runs) for t in attrs] for attrs in objects],
         }
         for scene, objects in zip(scenes, texts, strict=True)
     ]
-    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    table = pa.Table.from_pylist(rows, schema=_schema(around))
     return table.replace_schema_metadata({"igllm": _header(encoding, tokenizer)})
 
 
-def _tokenize_once(texts: Iterable[str], tokenizer: Any) -> dict[str, list[int]]:
-    """Token ids of each text with a separator and with a line's end behind it."""
-    unique = dict.fromkeys(texts)
-    ended = [text + end for text in unique for end in (SEPARATOR, END)]
-    if not ended:
-        return {}
-    return dict(zip(ended, _ids(tokenizer, ended), strict=True))
+_Runs = dict[str, dict[str, list[int]]]
 
 
-def _ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:
-    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
-    return ids
-
-
-def _run(text: _AttributeText, ids: dict[str, list[int]]) -> dict[str, Any]:
+def _tokenize_once(
+    texts: Iterable[str],
+    around: Mapping[str, tuple[str, str]],
+    tokenizer: ProgramTokenizer,
+) -> _Runs:
+    """Token ids of each text, by its place in a line."""
+    unique = list(dict.fromkeys(texts))
     return {
-        "middle": [ids[s + SEPARATOR] for s in text.spellings],
-        "last": [ids[s + END] for s in text.spellings],
-        "numbers": text.numbers,
+        place: dict(
+            zip(unique, tokenizer.encode([f"{a}{t}{b}" for t in unique]), strict=True)
+        )
+        for place, (a, b) in around.items()
     }
 
 
-def _header(encoding: str, tokenizer: Any) -> str:
+def _run(text: _AttributeText, runs: _Runs) -> dict[str, Any]:
+    places = {place: [ids[s] for s in text.spellings] for place, ids in runs.items()}
+    return {**places, "numbers": text.numbers}
+
+
+def _header(encoding: str, tokenizer: ProgramTokenizer) -> str:
     """What is the same for every row, as JSON in the table's metadata."""
-    add, question, answer_open, answer_close = _ids(
-        tokenizer, ["add(", QUESTION, ANSWER_OPEN, ANSWER_CLOSE]
-    )
-    special = {name: tokenizer.convert_tokens_to_ids(t) for name, t in _SPECIAL.items()}
     return json.dumps(
         {
             "encoding": encoding,
-            "prefix": [special["bos"]],
-            "question": question,
-            "answer_open": answer_open,
-            "answer_close": [*answer_close, special["eos"]],
-            "add": add,
-            "num": special["num"],
-            "pad": special["pad"],
+            "prefix": tokenizer.prefix_ids,
+            "question": tokenizer.question_ids,
+            "answer_open": tokenizer.answer_open_ids,
+            "answer_close": tokenizer.answer_close_ids,
+            "add": [] if tokenizer.spaced else tokenizer.encode([ADD])[0],
+            "spaced": tokenizer.spaced,
+            "num": tokenizer.num_id,
+            "pad": tokenizer.pad_id,
         }
     )
-
-
-_SPECIAL = {"bos": BOS, "eos": EOS, "pad": PAD, "num": NUM}

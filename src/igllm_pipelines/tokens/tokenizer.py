@@ -19,6 +19,7 @@ from igllm_pipelines.tokens.conversation import (
     PAD,
     QUESTION,
 )
+from igllm_pipelines.tokens.program_tokenizer import ProgramTokenizer
 
 SEPARATOR = ", "
 _LARGEST_VOCABULARY = 4096
@@ -39,7 +40,7 @@ def pieces(syntax: ProgramSyntax) -> Iterator[str]:
     yield from "0123456789+-."
 
 
-def train_tokenizer(syntax: ProgramSyntax) -> PreTrainedTokenizerFast:
+def train_tokenizer(syntax: ProgramSyntax) -> ProgramTokenizer:
     """Trains the tokenizer of a domain; the same syntax gives the same tokenizer."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.Sequence(
@@ -57,7 +58,7 @@ def train_tokenizer(syntax: ProgramSyntax) -> PreTrainedTokenizerFast:
         show_progress=False,
     )
     bpe.train_from_iterator(pieces(syntax), trainer)
-    return PreTrainedTokenizerFast(
+    base = PreTrainedTokenizerFast(
         tokenizer_object=bpe,
         bos_token=BOS,
         eos_token=EOS,
@@ -65,3 +66,5 @@ def train_tokenizer(syntax: ProgramSyntax) -> PreTrainedTokenizerFast:
         extra_special_tokens=[NUM],
         clean_up_tokenization_spaces=False,
     )
+    pad, bos, eos, num = base.convert_tokens_to_ids([PAD, BOS, EOS, NUM])
+    return ProgramTokenizer(base, num_id=num, end_id=eos, pad_id=pad, prefix_ids=[bos])

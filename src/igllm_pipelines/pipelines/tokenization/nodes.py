@@ -8,6 +8,7 @@ from igllm_pipelines.domains import (
     parse_encoding,
     program_syntax,
 )
+from igllm_pipelines.model.config import ModelConfig
 from igllm_pipelines.scene import ProgramSyntax
 
 
@@ -19,11 +20,20 @@ def describe_programs(
     return program_syntax(domain, raw.scenes(DOMAINS[domain].splits[0]))
 
 
-def train_tokenizer(syntax: ProgramSyntax) -> Any:
-    """Trains the byte-level BPE of a domain; it serves every encoding."""
-    from igllm_pipelines.tokens.tokenizer import train_tokenizer as train
+def make_tokenizer(syntax: ProgramSyntax, model: ModelConfig) -> Any:
+    """The tokenizer of a domain; it serves every encoding.
 
-    return train(syntax)
+    It is the language model's own, or a BPE that is trained on the domain's programs.
+    """
+    if model.pretrained is None:
+        from igllm_pipelines.tokens.tokenizer import train_tokenizer
+
+        return train_tokenizer(syntax)
+    from igllm_pipelines.tokens.pretrained import pretrained_tokenizer
+
+    return pretrained_tokenizer(
+        model.pretrained, syntax, num_token=model.num_token, template=model.template
+    )
 
 
 def tokenize(

@@ -17,10 +17,10 @@ def create_tokenizer_pipeline() -> Pipeline:
                 tags="data",
             ),
             Node(
-                nodes.train_tokenizer,
-                "syntax",
+                nodes.make_tokenizer,
+                ["syntax", "params:model"],
                 "tokenizer",
-                name="train_tokenizer",
+                name="make_tokenizer",
                 tags="data",
             ),
         ]
