@@ -53,7 +53,7 @@ class ProgramTokens:
         self._add: list[int] = header["add"]
         # runs by their place: inside a line, at its end; then those that begin a line
         self._places = ("middle", "last")
-        self._first_places = ("first", "only") if header["spaced"] else self._places
+        self._first_places = ("first", "only") if header.get("spaced") else self._places
         self._objects = table["objects"]
 
     @classmethod
