@@ -1,15 +1,21 @@
 """Builders: configuration into modules."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from igllm_pipelines.model.clip import RANDOM
 from igllm_pipelines.model.config import ModelConfig, TowerConfig
-from igllm_pipelines.model.heads import LinearProjector
 from igllm_pipelines.model.igllm import IGLLM
+from igllm_pipelines.model.language import (
+    architecture,
+    build_language_model,
+    weights_digest,
+)
 from igllm_pipelines.model.numbers import (
     GaussianMixture,
     NumberTokenLoss,
@@ -18,11 +24,22 @@ from igllm_pipelines.model.numbers import (
     ValueEmbedding,
     readout,
 )
+from igllm_pipelines.model.projector import Projector
 from igllm_pipelines.model.towers import ConvTower, OpenClipTower, Pixels, Tower
 
 
-def build_tower(config: TowerConfig, seed: int) -> Tower:
-    """The tower; its weights are drawn from `seed`, or loaded if ``pretrained``."""
+def build_tower(config: TowerConfig, seed: int, *, weights: bool = True) -> Tower:
+    """The tower; its weights are drawn from `seed`, or loaded if ``pretrained``.
+
+    Args:
+        config: of the tower.
+        seed: of new weights.
+        weights: False leaves pretrained ones random, for they are loaded later.
+
+    Raises:
+        ValueError: pretrained weights cannot be had, or they belong to images of
+            another size or to other pixel values than `config` says.
+    """
     pixels = Pixels(config.pixels, config.image_px)
     tower: Tower
     with torch.random.fork_rng(devices=[]):
@@ -30,20 +47,18 @@ def build_tower(config: TowerConfig, seed: int) -> Tower:
         if config.kind == "conv":
             tower = ConvTower(pixels, config.channels)
         else:
-            transformer = _vision_transformer(config)
+            transformer = _vision_transformer(config, weights)
             layer, final_norm = config.layer, config.final_norm
             tower = OpenClipTower(pixels, transformer, layer, final_norm)
     tower.settings = asdict(config)
     return tower
 
 
-def _vision_transformer(config: TowerConfig) -> nn.Module:
+def _vision_transformer(config: TowerConfig, weights: bool) -> nn.Module:
     if config.pretrained is not None:
-        import open_clip
+        from igllm_pipelines.model.clip import pretrained_transformer
 
-        name, _, tag = config.pretrained.partition("/")
-        visual: nn.Module = open_clip.create_model(name, pretrained=tag).visual
-        return visual
+        return pretrained_transformer(config, weights=weights)
     from open_clip.transformer import VisionTransformer
 
     # fixed positions: learned ones know only the patches that training data fill
@@ -57,29 +72,6 @@ def _vision_transformer(config: TowerConfig) -> nn.Module:
         pos_embed_type="sin_cos_2d",
     )
     return transformer
-
-
-def build_language_model(config: ModelConfig, vocab_size: int, seed: int) -> nn.Module:
-    """A Llama from scratch, its weights drawn from `seed`."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return LlamaForCausalLM(
-            LlamaConfig(
-                vocab_size=vocab_size,
-                hidden_size=config.hidden_dim,
-                intermediate_size=config.mlp_dim,
-                num_hidden_layers=config.layers,
-                num_attention_heads=config.heads,
-                num_key_value_heads=config.heads,
-                initializer_range=config.init_std,
-                max_position_embeddings=config.max_positions,
-                tie_word_embeddings=False,
-                bos_token_id=None,
-                eos_token_id=None,
-            )
-        )
 
 
 def build_numeric_head(config: ModelConfig, hidden_dim: int) -> NumericHead | None:
@@ -105,6 +97,7 @@ def build_model(
     num_id: int,
     seed: int,
     digit_ids: Sequence[int] = (),
+    stored: Mapping[str, Any] | None = None,
 ) -> IGLLM:
     """The whole model around a tower.
 
@@ -116,27 +109,43 @@ def build_model(
         num_id: id of ``[NUM]``, from the tokenizer.
         seed: of the new weights.
         digit_ids: tokens of 0 to 9, for the number-token loss.
+        stored: settings of a model whose weights are loaded afterwards: what it holds
+            itself stays random here. None for a new model.
 
     Raises:
-        ValueError: the number-token loss is wanted without the digits' tokens.
+        ValueError: the number-token loss is wanted without the digits' tokens; or the
+            weights of a pretrained part cannot be had or do not fit.
     """
     tower.requires_grad_(False)
     if not tower.settings["frozen"]:
+        fixed = tower.settings["pretrained"] is None
         for name, parameter in tower.named_parameters():
             # open_clip keeps its fixed positions as a parameter
-            parameter.requires_grad_(not name.endswith("positional_embedding"))
-    language_model = build_language_model(config, vocab_size, seed)
+            at_place = fixed and name.endswith("positional_embedding")
+            parameter.requires_grad_(not at_place)
+    language_model = build_language_model(
+        config,
+        vocab_size=vocab_size,
+        num_id=num_id,
+        seed=seed,
+        architecture=(stored or {}).get("architecture"),
+    )
+    hidden_dim = int(language_model.config.hidden_size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed + 1)
-        projector = LinearProjector(
+        projector = Projector(
             tower.width,
-            config.hidden_dim,
+            hidden_dim,
             tower.num_tokens,
+            kind=config.projector,
             norm=config.projector_norm,
             positions=config.projector_positions,
             dropout=config.vision_dropout,
         )
-        head = build_numeric_head(config, config.hidden_dim)
+        head = build_numeric_head(config, hidden_dim)
+    if config.projector_weights is not None and stored is None:
+        projector.load(Path(config.projector_weights))
+    external = _external(tower, language_model, config)
     return IGLLM(
         tower,
         projector,
@@ -150,23 +159,63 @@ def build_model(
             else None
         ),
         number_token_weight=config.number_token_weight,
+        external=[f"{part}.{n}" for part, found in external.items() for n in found],
         settings={
             "tower": tower.settings,
             "model": asdict(config),
             "vocab_size": vocab_size,
             "num_id": num_id,
             "digit_ids": list(digit_ids),
+            **_provenance(external, language_model, config),
         },
     )
 
 
-def model_from_settings(settings: dict[str, Any]) -> IGLLM:
-    """A model with random weights from what `IGLLM.settings` holds."""
+def _external(
+    tower: Tower, language_model: Any, config: ModelConfig
+) -> dict[str, dict[str, Tensor]]:
+    """The weights of each part that come from a pretrained source and stay frozen."""
+    found: dict[str, dict[str, Tensor]] = {}
+    source = tower.settings["pretrained"]
+    random = source is not None and source.endswith(f"/{RANDOM}")
+    if source is not None and tower.settings["frozen"] and not random:
+        found["tower"] = dict(tower.state_dict())
+    if config.pretrained is not None and config.lora_r:
+        trained = {n for n, p in language_model.named_parameters() if p.requires_grad}
+        found["language_model"] = {
+            name: weight
+            for name, weight in language_model.state_dict().items()
+            if name not in trained
+        }
+    return found
+
+
+def _provenance(
+    external: Mapping[str, Mapping[str, Tensor]],
+    language_model: Any,
+    config: ModelConfig,
+) -> dict[str, Any]:
+    """Settings of pretrained parts: what is loaded again, what is only its shape."""
+    settings: dict[str, Any] = {}
+    if external:
+        settings["external"] = {p: weights_digest(w) for p, w in external.items()}
+    if config.pretrained is not None and "language_model" not in external:
+        settings["architecture"] = architecture(language_model)
+    return settings
+
+
+def model_from_settings(settings: Mapping[str, Any]) -> IGLLM:
+    """A model from what `IGLLM.settings` holds, for weights to be loaded into.
+
+    Weights are random, but for frozen ones of a pretrained source.
+    """
+    loaded = "tower" in settings.get("external", {})
     return build_model(
-        build_tower(TowerConfig(**settings["tower"]), seed=0),
+        build_tower(TowerConfig(**settings["tower"]), seed=0, weights=loaded),
         ModelConfig(**settings["model"]),
         vocab_size=settings["vocab_size"],
         num_id=settings["num_id"],
         digit_ids=settings.get("digit_ids", ()),
         seed=0,
+        stored=settings,
     )

@@ -6,7 +6,7 @@ same state. In the paper the value is not fed back: every ``[NUM]`` has one embe
 head with `feedback` adds the value to it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -53,6 +53,8 @@ class IGLLM(nn.Module):
         float_weight: weight of the numeric head's loss.
         number_token_loss: of numbers that are text, None for cross-entropy alone.
         number_token_weight: its weight.
+        external: names of the weights that come from a pretrained source and are not
+            trained; storage leaves them out.
         settings: what the model was built from, JSON; it is stored with the weights.
     """
 
@@ -67,6 +69,7 @@ class IGLLM(nn.Module):
         float_weight: float = 1.0,
         number_token_loss: NumberTokenLoss | None = None,
         number_token_weight: float = 0.0,
+        external: Collection[str] = (),
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -78,6 +81,7 @@ class IGLLM(nn.Module):
         self.float_weight = float_weight
         self.number_token_loss = number_token_loss
         self.number_token_weight = number_token_weight
+        self.external = frozenset(external)
         self.settings = dict(settings or {})
 
     def vision_tokens(self, vision: Tensor) -> Float[Tensor, "batch tokens hidden"]:
@@ -99,8 +103,9 @@ class IGLLM(nn.Module):
                     f"features of shape {tuple(vision.shape[1:])}, but the tower makes "
                     f"{expected}; cache the features again"
                 )
-            features = vision.float()
-        projected: Tensor = self.projector(features)
+            features = vision
+        weights = next(self.projector.parameters())
+        projected: Tensor = self.projector(features.to(weights.dtype))
         return projected
 
     def embed(
@@ -117,7 +122,8 @@ class IGLLM(nn.Module):
         image = self.vision_tokens(vision)
         words = self.language_model.get_input_embeddings()
         prefix = words(prefix_ids).expand(len(image), -1, -1)
-        return torch.cat([prefix, image, self.embed_text(input_ids, numbers)], dim=1)
+        text = self.embed_text(input_ids, numbers)
+        return torch.cat([prefix, image.to(text.dtype), text], dim=1)
 
     def embed_text(
         self,
@@ -144,9 +150,9 @@ class IGLLM(nn.Module):
     def logits(
         self, states: Float[Tensor, "... hidden"]
     ) -> Float[Tensor, "... vocabulary"]:
-        """Next-token logits of hidden states."""
+        """Next-token logits of hidden states, in single precision."""
         logits: Tensor = self.language_model.get_output_embeddings()(states)
-        return logits
+        return logits.float()
 
     def numbers(self, states: Float[Tensor, "... hidden"]) -> NumberEstimate:
         """The value that each hidden state gives to a ``[NUM]`` after it.

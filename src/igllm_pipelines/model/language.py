@@ -1,0 +1,375 @@
+"""Language models: from scratch or pretrained, whole or with LoRA."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from igllm_pipelines.model.config import ALL_LINEAR, ModelConfig
+
+# numbers of each frozen tensor that tell one set of weights from another
+_SAMPLED = 16
+# what a configuration says of where it comes from
+_NO_ARCHITECTURE = ("_name_or_path", "architectures", "dtype", "transformers_version")
+
+
+class LanguageModelError(ValueError):
+    """A language model that cannot be loaded: says which, why and what to do."""
+
+
+def build_language_model(
+    config: ModelConfig,
+    *,
+    vocab_size: int,
+    num_id: int,
+    seed: int,
+    architecture: Mapping[str, Any] | None = None,
+) -> Any:
+    """A causal language model of transformers; under LoRA only that is trained.
+
+    Args:
+        config: of the model.
+        vocab_size: number of ids of the tokenizer.
+        num_id: id of ``[NUM]``; its row is trained if the tokenizer got it as new.
+        seed: of the new weights.
+        architecture: a transformers configuration to build from with random weights,
+            where those of `config.pretrained` are not needed; None to load them.
+
+    Raises:
+        LanguageModelError: the pretrained weights cannot be had or do not belong to
+            the tokenizer, or a target of LoRA is no linear layer.
+    """
+    added = config.pretrained is not None and config.num_token == "added"
+    model: Any
+    if config.pretrained is None:
+        model = scratch_model(config, vocab_size, seed)
+    elif architecture is not None:
+        model = shaped_model(architecture)
+    else:
+        model = pretrained_model(config)
+        fit_vocabulary(model, vocab_size, num_id, added=added)
+    if config.lora_r:
+        add_lora(model, config, seed + 2)
+        if added:
+            train_row(model, num_id)
+    return model
+
+
+def scratch_model(config: ModelConfig, vocab_size: int, seed: int) -> nn.Module:
+    """A Llama whose weights are drawn from `seed`."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model: nn.Module = LlamaForCausalLM(
+            LlamaConfig(
+                vocab_size=vocab_size,
+                hidden_size=config.hidden_dim,
+                intermediate_size=config.mlp_dim,
+                num_hidden_layers=config.layers,
+                num_attention_heads=config.heads,
+                num_key_value_heads=config.heads,
+                initializer_range=config.init_std,
+                max_position_embeddings=config.max_positions,
+                tie_word_embeddings=False,
+                bos_token_id=None,
+                eos_token_id=None,
+            )
+        )
+    for parameter in model.parameters():  # and not buffers: positions stay exact
+        parameter.data = parameter.data.to(getattr(torch, config.dtype))
+    return model
+
+
+def pretrained_model(config: ModelConfig) -> nn.Module:
+    """A causal language model of transformers with all its weights.
+
+    Raises:
+        LanguageModelError: the folder or hub name has none, weights are missing or of
+            another shape, or bitsandbytes is.
+    """
+    from transformers import AutoModelForCausalLM
+
+    source = config.pretrained
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            source,
+            dtype=getattr(torch, config.dtype),
+            output_loading_info=True,
+            **_quantization(config.quantization),
+        )
+    except LanguageModelError:
+        raise
+    except Exception as error:  # the hub, the disk, the parsers raise many kinds
+        raise LanguageModelError(_not_loaded(str(source), error)) from error
+    lost = [*report["missing_keys"], *report["mismatched_keys"]]
+    if lost:
+        raise LanguageModelError(
+            f"{source}: {len(lost)} weights are missing or of another shape, {lost[0]} "
+            "for example; download the language model again"
+        )
+    whole: nn.Module = model
+    return whole
+
+
+def _not_loaded(source: str, error: Exception) -> str:
+    if not Path(source).exists():
+        return (
+            f"the language model {source!r} is no folder here and cannot be had from "
+            f"the hub ({error}); download it with `hf download {source}` where there "
+            "is a network, or set model.pretrained to a folder that holds it"
+        )
+    return f"{source}: no language model can be loaded from there ({error})"
+
+
+def _quantization(kind: str) -> dict[str, Any]:
+    """What from_pretrained needs to load weights in 4 or 8 bits."""
+    if kind == "none":
+        return {}
+    if find_spec("bitsandbytes") is None:
+        raise LanguageModelError(
+            f"quantization {kind!r} needs bitsandbytes, which is not installed: "
+            "pip install bitsandbytes, or set model.quantization to none"
+        )
+    from transformers import BitsAndBytesConfig
+
+    if kind == "8bit":
+        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
+    four = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    return {"quantization_config": four}
+
+
+def architecture(model: Any) -> dict[str, Any]:
+    """The transformers configuration of a model as JSON, for `shaped_model`."""
+    settings: dict[str, Any] = json.loads(model.config.to_json_string())
+    return {k: v for k, v in settings.items() if k not in _NO_ARCHITECTURE}
+
+
+def shaped_model(architecture: Mapping[str, Any]) -> nn.Module:
+    """A language model with random weights from its transformers configuration."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    settings = dict(architecture)
+    shape = AutoConfig.for_model(settings.pop("model_type"), **settings)
+    model: nn.Module = AutoModelForCausalLM.from_config(shape)
+    return model.float()
+
+
+def fit_vocabulary(model: Any, vocab_size: int, num_id: int, *, added: bool) -> None:
+    """Makes room for all ids; an added ``[NUM]`` starts as the mean of all tokens.
+
+    Args:
+        model: a causal language model of transformers, changed in place.
+        vocab_size: ids of the tokenizer; many models have more rows than that.
+        num_id: id of ``[NUM]``.
+        added: the tokenizer got it as a new token.
+
+    Raises:
+        LanguageModelError: the model has fewer rows than the tokenizer had ids.
+    """
+    rows = model.get_input_embeddings().weight.shape[0]
+    if vocab_size > rows + added:
+        raise LanguageModelError(
+            f"the tokenizer has {vocab_size} ids, the language model only {rows} "
+            "embeddings: they do not belong together"
+        )
+    if vocab_size > rows:
+        model.resize_token_embeddings(vocab_size, mean_resizing=False)
+    if not added:
+        return
+    with torch.no_grad():
+        for part in (model.get_input_embeddings(), model.get_output_embeddings()):
+            part.weight[num_id] = part.weight[:num_id].float().mean(dim=0)
+
+
+class RowEmbedding(nn.Module):
+    """An embedding that stays as it is but for one row, which is trained.
+
+    Args:
+        base: the embedding.
+        index: of the row.
+        row: its weights.
+    """
+
+    def __init__(self, base: nn.Embedding, index: int, row: nn.Parameter) -> None:
+        super().__init__()
+        self.base = base
+        self.index = index
+        self.row = row
+
+    @property
+    def weight(self) -> Tensor:
+        """The frozen weights."""
+        return self.base.weight
+
+    def forward(self, ids: Int64[Tensor, "..."]) -> Float[Tensor, "... hidden"]:
+        """Embeddings of ids."""
+        words: Tensor = self.base(ids)
+        chosen = (ids == self.index)[..., None]
+        return torch.where(chosen, self.row.to(words.dtype), words)
+
+
+class RowHead(nn.Module):
+    """An output matrix that stays as it is but for one row, which is trained.
+
+    Args:
+        base: the matrix, without a bias.
+        index: of the row.
+        row: its weights.
+    """
+
+    def __init__(self, base: nn.Linear, index: int, row: nn.Parameter) -> None:
+        super().__init__()
+        self.base = base
+        self.index = index
+        self.row = row
+
+    @property
+    def weight(self) -> Tensor:
+        """The frozen weights."""
+        return self.base.weight
+
+    def forward(
+        self, states: Float[Tensor, "... hidden"]
+    ) -> Float[Tensor, "... vocabulary"]:
+        """Logits of hidden states."""
+        logits: Tensor = self.base(states)
+        own = nn.functional.linear(states, self.row.to(states.dtype)[None])
+        place = torch.tensor([self.index], device=logits.device)
+        return logits.index_copy(-1, place, own.to(logits.dtype))
+
+
+def train_row(model: Any, index: int) -> None:
+    """Makes one row of the embeddings, and of the output matrix, trainable alone.
+
+    Where both are one matrix, they share the row. The rest is frozen by the caller.
+    """
+    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
+    row = nn.Parameter(embedding.weight[index].detach().float().clone())
+    tied = head.weight is embedding.weight
+    out = row if tied else nn.Parameter(head.weight[index].detach().float().clone())
+    model.set_input_embeddings(RowEmbedding(embedding, index, row))
+    model.set_output_embeddings(RowHead(head, index, out))
+
+
+def lora_targets(model: Any, config: ModelConfig) -> list[str]:
+    """Names of the linear layers that LoRA changes.
+
+    Raises:
+        LanguageModelError: a target of the configuration is no linear layer.
+    """
+    head = model.get_output_embeddings()
+    linears = [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and module is not head
+    ]
+    if config.lora_targets == ALL_LINEAR:
+        return linears
+    chosen = []
+    for target in config.lora_targets:
+        found = [n for n in linears if n == target or n.endswith(f".{target}")]
+        if not found:
+            raise LanguageModelError(
+                f"lora_targets: the language model has no linear layer {target!r}; it "
+                f"has {', '.join(sorted({n.rpartition('.')[2] for n in linears}))}"
+            )
+        chosen += found
+    return list(dict.fromkeys(chosen))
+
+
+def add_lora(model: Any, config: ModelConfig, seed: int) -> None:
+    """Freezes a language model and adds LoRA to it, in place.
+
+    LoRA's own weights are float32, whatever the frozen ones are. It starts as no
+    change at all.
+
+    Args:
+        model: a causal language model of transformers.
+        config: rank, scale, dropout and targets.
+        seed: of LoRA's first weights.
+
+    Raises:
+        LanguageModelError: a target is no linear layer.
+    """
+    from peft import LoraConfig, inject_adapter_in_model
+
+    model.requires_grad_(False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        inject_adapter_in_model(
+            LoraConfig(
+                r=config.lora_r,
+                lora_alpha=config.lora_alpha,
+                lora_dropout=config.lora_dropout,
+                target_modules=lora_targets(model, config),
+                bias="none",
+            ),
+            model,
+        )
+    for name, parameter in model.named_parameters():
+        if "lora_" in name:
+            parameter.data = parameter.data.float()
+
+
+def merge_lora(model: Any) -> Any:
+    """Folds LoRA and a trained row into the weights they change, in place.
+
+    Args:
+        model: the language model of an `IGLLM`, as `add_lora` and `train_row` left it.
+
+    Returns:
+        The same model as transformers knows it, all weights frozen:
+        ``save_pretrained`` writes a folder that any program for such models reads.
+
+    Raises:
+        LanguageModelError: its weights are quantized.
+    """
+    from peft.tuners.lora import LoraLayer
+
+    if getattr(model, "is_quantized", False):
+        raise LanguageModelError(
+            "LoRA cannot be merged into quantized weights without loss; load the model "
+            "with quantization none and merge then"
+        )
+    layers = [(n, m) for n, m in model.named_modules() if isinstance(m, LoraLayer)]
+    for name, layer in layers:
+        layer.merge()
+        parent, _, child = name.rpartition(".")
+        setattr(model.get_submodule(parent), child, layer.get_base_layer())
+    for part, put in (
+        (model.get_input_embeddings(), model.set_input_embeddings),
+        (model.get_output_embeddings(), model.set_output_embeddings),
+    ):
+        if isinstance(part, RowEmbedding | RowHead):
+            with torch.no_grad():
+                part.base.weight[part.index] = part.row.to(part.base.weight.dtype)
+            put(part.base)
+    for attribute in ("peft_config", "_hf_peft_config_loaded"):
+        if attribute in vars(model):
+            delattr(model, attribute)
+    model.requires_grad_(False)
+    return model
+
+
+def weights_digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names, shapes and some numbers of each tensor; quick for any size."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        flat = tensor.detach().flatten()
+        step = max(1, len(flat) // _SAMPLED)
+        sample = flat[::step][:_SAMPLED].cpu().float()
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(sample.numpy().tobytes())
+    return digest.hexdigest()
