@@ -10,7 +10,7 @@ from torch.nn import functional
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-_STATISTICS = {
+PIXEL_STATISTICS = {
     "white_to_zero": ((1.0,) * 3, (1 / 6,) * 3),
     "centered": ((0.5,) * 3, (0.25,) * 3),
     "clip": (CLIP_MEAN, CLIP_STD),
@@ -36,7 +36,7 @@ class Pixels(nn.Module):
 
     def __init__(self, kind: str, image_px: int) -> None:
         super().__init__()
-        mean, std = _STATISTICS[kind]
+        mean, std = PIXEL_STATISTICS[kind]
         self.image_px = image_px
         self.register_buffer("mean", torch.tensor(mean), persistent=False)
         self.register_buffer("std", torch.tensor(std), persistent=False)
@@ -53,7 +53,8 @@ class Pixels(nn.Module):
             height, width = images.shape[1:3]
             raise ValueError(
                 f"the tower takes images of {self.image_px} x {self.image_px} pixels, "
-                f"these have {height} x {width}; set tower.image_px to the data's size"
+                f"these have {height} x {width}; set tower.image_px to the data's "
+                "size, or tower.fit to pad or square"
             )
         values = (images.float() / 255 - self.mean) / self.std
         return values.permute(0, 3, 1, 2)
