@@ -8,7 +8,8 @@
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -102,10 +103,24 @@ class RawData:
         Raises:
             ShardError: the tar or the image is missing or damaged.
         """
+        with self._opened(split, filename) as image:
+            return np.asarray(image.convert("RGB"))
+
+    def image_size(self, split: str, filename: str) -> tuple[int, int]:
+        """Width and height of an image in pixels; its pixels are not decoded.
+
+        Raises:
+            ShardError: as `image`.
+        """
+        with self._opened(split, filename) as image:
+            return image.size
+
+    @contextmanager
+    def _opened(self, split: str, filename: str) -> Iterator[Image.Image]:
         tar, member = self._place(split, filename)
         try:
             with Image.open(io.BytesIO(tar.read(member))) as image:
-                return np.asarray(image.convert("RGB"))
+                yield image
         except (OSError, SyntaxError) as error:
             unknown = isinstance(error, UnidentifiedImageError)
             raise ShardError(

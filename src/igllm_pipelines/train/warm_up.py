@@ -9,7 +9,7 @@ labels of the training split only. This stands in for CLIP and is not in the pap
 import hashlib
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ from igllm_pipelines.train.threads import torch_threads
 from igllm_pipelines.train.trainer import NonFiniteLossError
 
 logger = logging.getLogger(__name__)
+
+Place = Callable[[Scene], Scene]
 
 _BETA2, _FLOOR = 0.98, 0.02
 _SAVE_EVERY, _STATE = 100, "state.pt"
@@ -86,6 +88,8 @@ class DenseBatches:
         image_px: side of the images.
         mirror: half of the images are mirrored.
         seed: of order and mirroring.
+        place: a scene with its pixel coordinates where they lie in `vision`'s images,
+            if those were made square.
     """
 
     def __init__(
@@ -98,14 +102,15 @@ class DenseBatches:
         *,
         mirror: bool,
         seed: int,
+        place: Place | None = None,
     ) -> None:
         self._vision = vision
         self._split = split
         self._names = [scene.image_filename for scene in scenes]
-        self._labels = [[dense_labels(s, layout, image_px) for s in scenes]]
-        if mirror:
-            mirrored = (mirror_scene(scene) for scene in scenes)
-            self._labels.append([dense_labels(s, layout, image_px) for s in mirrored])
+        views = [scenes, [mirror_scene(s) for s in scenes]] if mirror else [scenes]
+        if place is not None:
+            views = [[place(scene) for scene in view] for view in views]
+        self._labels = [[dense_labels(s, layout, image_px) for s in v] for v in views]
         self._order = SampleOrder(len(scenes), seed)
         self._seed = seed
 
@@ -140,6 +145,7 @@ def warm_up_tower(
     config: WarmUpConfig,
     image_px: int,
     seed: int,
+    place: Place | None = None,
 ) -> float:
     """Trains `tower` in place; a killed warm-up goes on from its last checkpoint.
 
@@ -155,6 +161,7 @@ def warm_up_tower(
             trains nothing.
         image_px: side of the images.
         seed: of the order and of the linear layer.
+        place: see `DenseBatches`.
 
     Returns:
         The mean loss of the last tenth of the steps.
@@ -167,7 +174,14 @@ def warm_up_tower(
         dict(syntax.words), math.isqrt(tower.num_tokens), _has_rotation(syntax)
     )
     batches = DenseBatches(
-        scenes, vision, split, layout, image_px, mirror=config.mirror, seed=seed
+        scenes,
+        vision,
+        split,
+        layout,
+        image_px,
+        mirror=config.mirror,
+        seed=seed,
+        place=place,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
