@@ -20,8 +20,6 @@ from igllm_pipelines.pipelines import (
 from igllm_pipelines.scene.rotations import COMPONENTS
 
 DEFAULT = ("2d", "clevr")
-# the tower of these domains is warmed up, frozen, and its features are cached
-FROZEN_TOWER = ("clevr", "so3", "6dof", "shapenet")
 # what `so3.rotations` compares
 ROTATIONS = tuple(f"float_{representation}" for representation in COMPONENTS)
 # the domains whose model variants are compared
@@ -30,7 +28,10 @@ _OF_DOMAIN = (
     *("scenes", "rendering", "tower", "warm_up", "model", "training"),
     "ablation",
 )
-_SHARED = ("seed", "ray", "inference", "reporting", "encodings", "variants")
+_SHARED = (
+    *("seed", "ray", "features", "inference", "reporting"),
+    *("encodings", "variants"),
+)
 
 
 def _parameters(domain: str) -> dict[str, str]:
@@ -63,13 +64,12 @@ def _piece(
 
 
 def data_pipeline(domain: str) -> Pipeline:
-    """Render, validate, train the tokenizer, make the tower and its features."""
-    frozen = domain in FROZEN_TOWER
+    """Render, validate, make the tokenizer, the tower and its features."""
     piece = (
         rendering.create_pipeline()
         + validation.create_pipeline()
         + tokenization.create_tokenizer_pipeline()
-        + training.create_tower_pipeline(frozen=frozen)
+        + training.create_tower_pipeline()
     )
     return _piece(piece, domain, {})
 
@@ -82,10 +82,8 @@ def encoding_pipeline(domain: str, encoding: str) -> Pipeline:
         + inference.create_pipeline()
         + evaluation.create_pipeline()
     )
-    names = ("raw", "syntax", "tokenizer", "tower")
+    names = ("raw", "syntax", "tokenizer", "tower", "features")
     shared = {name: f"{domain}.{name}" for name in names}
-    vision = "features" if domain in FROZEN_TOWER else "raw"
-    shared["vision"] = f"{domain}.{vision}"
     return _piece(piece, f"{domain}.{encoding}", shared, encoding)
 
 
@@ -115,12 +113,11 @@ def ablation_pipeline(domain: str) -> Pipeline:
 
     It needs what ``<domain>.data`` makes.
     """
-    vision = "features" if domain in FROZEN_TOWER else "raw"
     outputs = ("runs", "summary")
     return _piece(
         ablation.create_pipeline(),
         domain,
-        {"vision": f"{domain}.{vision}"},
+        {},
         outputs={f"ablation_{name}": f"{domain}.ablation.{name}" for name in outputs},
     )
 

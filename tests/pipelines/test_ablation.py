@@ -18,6 +18,7 @@ from igllm_pipelines.pipelines.ablation import nodes
 from igllm_pipelines.pipelines.ablation.config import AblationConfig
 from igllm_pipelines.pipelines.rendering.nodes import plan_rendering
 from igllm_pipelines.pipelines.training.nodes import varied_tower
+from igllm_pipelines.shards.features import FeatureCache
 from igllm_pipelines.tokens.tokenizer import train_tokenizer
 from igllm_pipelines.train.config import TrainingConfig
 from tests.model.small import TOWER
@@ -49,7 +50,7 @@ def inputs(tmp_path):
     images = raw.load()
     return {
         "raw": images,
-        "vision": images,
+        "features": FeatureCache(tmp_path / "none"),
         "tower": build_tower(TOWER, 7),
         "tokenizer": train_tokenizer(SYNTAX),
         "syntax": SYNTAX,

@@ -1,6 +1,7 @@
 """Cached features."""
 
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -66,3 +67,18 @@ def test_truncated_features(cache):
         file.truncate(150)
     with pytest.raises(ShardError, match="no usable features"):
         FeatureCache(cache.root).batch("train", NAMES)
+
+
+def test_nothing_written_is_a_cache_of_no_split(tmp_path):
+    with FeatureWriter(tmp_path / "features"):
+        pass
+    assert FeatureCache(tmp_path / "features").splits() == []
+
+
+def test_full_disk_is_seen_before_anything_is_written(cache, monkeypatch):
+    usage = shutil.disk_usage(cache.root)._replace(free=191)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    writer = FeatureWriter(cache.root)
+    with pytest.raises(ShardError, match=r"1.92e-07 GB.*features.budget_gb"), writer:
+        writer.write("train", NAMES, iter([VALUES]))
+    assert cache.batch("train", NAMES).shape == (3, 4, 8)

@@ -14,7 +14,8 @@ class FeatureDataset(AbstractDataset[FeatureBatches, Any]):
 
     Saves ``{split: (filenames, batches)}``, where the batches are arrays ``(batch,
     tokens, width)`` and may come from a generator, so that the features never lie in
-    memory at once. Loads a `FeatureCache`.
+    memory at once. With no split the folder is empty: no features are kept. Loads a
+    `FeatureCache`.
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
@@ -34,7 +35,7 @@ class FeatureDataset(AbstractDataset[FeatureBatches, Any]):
                 writer.write(split, filenames, batches)
 
     def _exists(self) -> bool:
-        return any(self._filepath.glob("*.npy"))
+        return self._filepath.is_dir()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

@@ -1,6 +1,7 @@
 """Features of a frozen image tower, kept on disk: one float16 array a split."""
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterable, Sequence
@@ -14,10 +15,14 @@ from numpy.typing import NDArray
 from igllm_pipelines.shards.tar import ShardError
 
 Features = NDArray[np.float16]
+_HALF = np.dtype("<f2")
 
 
 class FeatureCache:
-    """Features of all images of all splits, memory-mapped; safe to pickle."""
+    """Features of all images of all splits, memory-mapped; safe to pickle.
+
+    It may hold no split: then no features are kept.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
@@ -79,6 +84,8 @@ class FeatureWriter:
     ...     writer.write("train", ["a.png"], [np.ones((1, 4, 8))])
     >>> FeatureCache(root).batch("train", ["a.png"]).shape
     (1, 4, 8)
+
+    With nothing written the folder is empty, which says that no features are kept.
     """
 
     def __init__(self, root: Path) -> None:
@@ -116,6 +123,7 @@ class FeatureWriter:
             batches: arrays ``(batch, tokens, width)``; taken one by one.
 
         Raises:
+            ShardError: the disk has no room for them.
             ValueError: there are more or fewer features than filenames.
         """
         done = 0
@@ -123,14 +131,26 @@ class FeatureWriter:
         with (self._partial / f"{split}.npy").open("wb") as file:
             for batch in batches:
                 if done == 0:
-                    _write_header(file, (len(filenames), *batch.shape[1:]))
-                file.write(np.ascontiguousarray(batch, dtype="<f2").data)
+                    shape = (len(filenames), *batch.shape[1:])
+                    self._check_room(split, shape)
+                    _write_header(file, shape)
+                file.write(np.ascontiguousarray(batch, dtype=_HALF).data)
                 done += len(batch)
         if done != len(filenames) or done == 0:
             raise ValueError(f"{split}: {done} features for {len(filenames)} images")
         (self._partial / f"{split}.json").write_text(json.dumps(list(filenames)))
 
+    def _check_room(self, split: str, shape: tuple[int, ...]) -> None:
+        needed = math.prod(shape) * _HALF.itemsize
+        free = shutil.disk_usage(self._partial).free
+        if needed > free:
+            raise ShardError(
+                f"{self._root}: the features of {split} take {needed / 1e9:.3g} GB, "
+                f"the disk has {free / 1e9:.3g} GB left; make room, or lower "
+                "features.budget_gb so that none are cached"
+            )
+
 
 def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
-    header = {"descr": "<f2", "fortran_order": False, "shape": shape}
+    header = {"descr": _HALF.str, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)

@@ -36,7 +36,7 @@ class _Setting:
     """What all runs of an ablation share."""
 
     raw: Any
-    vision: Any
+    features: Any
     tower: Any
     tokenizer: Any
     syntax: ProgramSyntax
@@ -57,6 +57,7 @@ class _Setting:
         return DOMAINS[self.domain].splits[0]
 
     def _data_digest(self) -> str:
+        from igllm_pipelines.model.vision import vision_source
         from igllm_pipelines.scene import write_program
 
         digest = hashlib.sha256()
@@ -65,7 +66,8 @@ class _Setting:
                 text = f"{split}\0{scene.image_filename}\0"
                 digest.update((text + write_program(scene, self.syntax)).encode())
         names = self.raw.filenames(self._split)[:16]
-        digest.update(self.vision.batch(self._split, names).tobytes())
+        vision = vision_source(self.raw, self.features, self.tower.settings)
+        digest.update(vision.batch(self._split, names).tobytes())
         for weight in self.tower.state_dict().values():
             digest.update(weight.detach().cpu().numpy().tobytes())
         return digest.hexdigest()
@@ -98,7 +100,7 @@ class _Setting:
         start = time.monotonic()
         module, _ = train_model(
             raw=self.raw,
-            vision=self.vision,
+            features=self.features,
             tower=self._tower(seed),
             tokenizer=self.tokenizer,
             syntax=self.syntax,
@@ -150,7 +152,7 @@ class _Setting:
             model=module,
             tokenizer=self.tokenizer,
             syntax=self.syntax,
-            vision=self.vision,
+            features=self.features,
             raw=self.raw,
             domain=self.domain,
             encoding=encoding,
@@ -194,7 +196,7 @@ class _Setting:
 def run_ablation(
     *,
     raw: Any,
-    vision: Any,
+    features: Any,
     tower: Any,
     tokenizer: Any,
     syntax: ProgramSyntax,
@@ -213,7 +215,7 @@ def run_ablation(
     training = replace(training, **ablation.training)
     setting = _Setting(
         raw=raw,
-        vision=vision,
+        features=features,
         tower=tower,
         tokenizer=tokenizer,
         syntax=syntax,

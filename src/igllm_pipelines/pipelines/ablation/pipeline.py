@@ -6,12 +6,12 @@ from igllm_pipelines.pipelines.ablation import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """``raw, vision, tower, tokenizer, syntax -> ablation, ablation_summary``."""
+    """``raw, features, tower, tokenizer, syntax -> ablation, ablation_summary``."""
     parameters = (
         *("domain", "ablation", "model", "training", "inference"),
         *("variants", "scenes"),
     )
-    data = ("raw", "vision", "tower", "tokenizer", "syntax")
+    data = ("raw", "features", "tower", "tokenizer", "syntax")
     return Pipeline(
         [
             Node(

@@ -13,8 +13,8 @@ def predict(
     model: Any,
     tokenizer: Any,
     syntax: ProgramSyntax,
-    vision: Any,
     raw: Any,
+    features: Any,
     domain: str,
     encoding: str,
     inference: InferenceConfig,
@@ -22,11 +22,11 @@ def predict(
 ) -> dict[str, list[dict[str, Any]]]:
     """Prediction records of every split but the training split."""
     from igllm_pipelines.infer.predict import Predictor
+    from igllm_pipelines.model.vision import vision_source
     from igllm_pipelines.train.threads import torch_threads
 
     inference = with_variant(inference, variants, encoding, "inference")
-    if not model.tower.settings["frozen"]:
-        vision = raw  # cached features are of a tower that was frozen
+    vision = vision_source(raw, features, model.tower.settings)
     written = encoding_syntax(syntax, encoding)
     predictor = Predictor(model, tokenizer, written, inference)
     predictions = {}

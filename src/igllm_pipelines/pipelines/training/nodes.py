@@ -1,4 +1,4 @@
-"""Nodes that make the image tower, cache its features and train the model."""
+"""Nodes that train the model."""
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -14,72 +14,9 @@ from igllm_pipelines.domains import (
 )
 from igllm_pipelines.domains.variants import overrides, seed_of, with_variant
 from igllm_pipelines.infer.config import InferenceConfig
-from igllm_pipelines.model.config import ModelConfig, TowerConfig
+from igllm_pipelines.model.config import ModelConfig
 from igllm_pipelines.scene import ProgramSyntax
-from igllm_pipelines.train.config import TrainingConfig, WarmUpConfig
-
-
-def make_tower(tower: TowerConfig, seed: int) -> Any:
-    """A tower that is trained with the model: random, or pretrained weights."""
-    from igllm_pipelines.model.build import build_tower
-
-    return build_tower(tower, seed)
-
-
-def warm_up_tower(
-    *,
-    raw: Any,
-    syntax: ProgramSyntax,
-    checkpoints: Path,
-    domain: str,
-    tower: TowerConfig,
-    warm_up: WarmUpConfig,
-    seed: int,
-) -> Any:
-    """A tower that has learned dense labels of the training images."""
-    from igllm_pipelines.model.build import build_tower
-    from igllm_pipelines.train import warm_up as room
-
-    split = DOMAINS[domain].splits[0]
-    _check_size(raw, split, tower.image_px)
-    module = build_tower(tower, seed)
-    room.warm_up_tower(
-        module,
-        raw.scenes(split),
-        raw,
-        split,
-        syntax=syntax,
-        config=warm_up,
-        folder=checkpoints,
-        image_px=tower.image_px,
-        seed=seed,
-    )
-    return module
-
-
-def _check_size(raw: Any, split: str, image_px: int) -> None:
-    """Says early that pictures of another size, official ones, are not trained on."""
-    height, width, _ = raw.image(split, raw.filenames(split)[0]).shape
-    if (height, width) != (image_px, image_px):
-        raise ValueError(
-            f"{raw.root}: pictures of {width} x {height} pixels, the tower takes "
-            f"{image_px} x {image_px}; padding and resizing, which the official "
-            "downloads need, are not there yet, so no training on them"
-        )
-
-
-def cache_features(raw: Any, tower: Any, warm_up: WarmUpConfig) -> dict[str, Any]:
-    """Features of all splits: ``{split: (filenames, batches)}``, made when saved."""
-    from igllm_pipelines.train.features import tower_features
-
-    names = {s: [x.image_filename for x in raw.scenes(s)] for s in raw.splits()}
-    return {
-        split: (
-            files,
-            tower_features(tower, raw, split, files, num_threads=warm_up.num_threads),
-        )
-        for split, files in names.items()
-    }
+from igllm_pipelines.train.config import TrainingConfig
 
 
 def varied_tower(tower: Any, changed: Mapping[str, Any]) -> Any:
@@ -98,11 +35,6 @@ def varied_tower(tower: Any, changed: Mapping[str, Any]) -> Any:
     varied = deepcopy(tower)
     varied.settings = {**tower.settings, **changed}
     return varied
-
-
-def vision_of(tower: Any, raw: Any, vision: Any) -> Any:
-    """What a tower looks at: one that is trained needs images, not its old features."""
-    return vision if tower.settings["frozen"] else raw
 
 
 def first_model(
@@ -138,7 +70,7 @@ def first_model(
 def train_model(
     *,
     raw: Any,
-    vision: Any,
+    features: Any,
     tower: Any,
     tokenizer: Any,
     syntax: ProgramSyntax,
@@ -153,6 +85,7 @@ def train_model(
     seed: int,
 ) -> tuple[Any, list[dict[str, float]]]:
     """The trained model and its history."""
+    from igllm_pipelines.model.vision import vision_source
     from igllm_pipelines.train.run import train_on_split
 
     training = with_variant(training, variants, encoding, "training")
@@ -167,7 +100,7 @@ def train_model(
         model=with_variant(model, variants, encoding, "model"),
         seed=seed,
     )
-    vision = vision_of(module.tower, raw, vision)
+    vision = vision_source(raw, features, module.tower.settings)
     history = train_on_split(
         module,
         tokens[split],

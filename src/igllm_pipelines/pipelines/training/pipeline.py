@@ -2,24 +2,15 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from igllm_pipelines.pipelines.training import nodes
+from igllm_pipelines.pipelines.training import nodes, tower_nodes
 
 
-def create_tower_pipeline(*, frozen: bool) -> Pipeline:
-    """The tower, once a domain; a frozen one is warmed up and its features cached."""
-    if not frozen:
-        make = Node(
-            nodes.make_tower,
-            ["params:tower", "params:seed"],
-            "tower",
-            name="make_tower",
-            tags="data",
-        )
-        return Pipeline([make])
+def create_tower_pipeline() -> Pipeline:
+    """The tower and its features, once a domain; the parameters say which they are."""
     return Pipeline(
         [
             Node(
-                nodes.warm_up_tower,
+                tower_nodes.make_tower,
                 {
                     "raw": "raw",
                     "syntax": "syntax",
@@ -30,12 +21,12 @@ def create_tower_pipeline(*, frozen: bool) -> Pipeline:
                     "seed": "params:seed",
                 },
                 "tower",
-                name="warm_up_tower",
+                name="make_tower",
                 tags="data",
             ),
             Node(
-                nodes.cache_features,
-                ["raw", "tower", "params:warm_up"],
+                tower_nodes.cache_features,
+                ["raw", "tower", "params:features"],
                 "features",
                 name="cache_features",
                 tags="data",
@@ -52,7 +43,7 @@ def create_pipeline() -> Pipeline:
                 nodes.train_model,
                 {
                     "raw": "raw",
-                    "vision": "vision",
+                    "features": "features",
                     "tower": "tower",
                     "tokenizer": "tokenizer",
                     "syntax": "syntax",
