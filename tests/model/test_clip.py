@@ -129,7 +129,8 @@ def test_last_block_and_norm_are_dropped():
     tower = build_tower(config_of("random"), seed=0)
     names = tower.state_dict()
     assert not any("resblocks.1." in name or "ln_post" in name for name in names)
-    assert build_tower(config_of("random", final_norm=True), 0).transformer.ln_post
+    with_norm = build_tower(config_of("random", final_norm=True), seed=0)
+    assert "transformer.ln_post.weight" in with_norm.state_dict()
 
 
 def test_random_weights_come_from_the_seed():
@@ -152,7 +153,7 @@ def test_the_papers_tower_builds():
     assert len(blocks) == 23
     assert type(blocks[0].mlp.gelu).__name__ == "QuickGELU"
     count = sum(weight.numel() for weight in tower.parameters())
-    assert count == 290_905_088  # of 303,507,456 in all 24 blocks and the last norm
+    assert count == 290_909_184  # CLIP's 303,507,456 less a block and the last norm
 
 
 @pytest.mark.parametrize("frozen", [True, False])
@@ -245,7 +246,8 @@ def test_no_network_says_what_to_do(monkeypatch, source):
 
     monkeypatch.setattr("open_clip.pretrained.hf_hub_download", fails)
     config = paper(pretrained=source, image_px=224)
-    with pytest.raises(TowerWeightsError, match="cannot be downloaded.*MODEL/FILE"):
+    wanted = pytest.raises(TowerWeightsError, match="cannot be downloaded.*MODEL/FILE")
+    with wanted, torch.device("meta"):
         build_tower(config, seed=0)
 
 
