@@ -29,7 +29,7 @@ CORPUS = (
     "add(size='large', color='red', material='metal', shape='cube', loc=(+0.123, "
     "-1.500, +0.700), rotation=+0.456)",
     "small gray blue green brown purple cyan yellow rubber sphere cylinder matte shiny",
-    "Übergrößenträger αβγ αβγ жжж жжж 東京 東京 東京",
+    *("東京", "αβγ", "жжж", "größe") * 3,
 )
 # as Qwen's: a word with what stands before it, one digit, marks with line ends
 _WORDS = (

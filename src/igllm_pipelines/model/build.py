@@ -181,7 +181,8 @@ def _external(
     if source is not None and tower.settings["frozen"] and not random:
         found["tower"] = dict(tower.state_dict())
     if config.pretrained is not None and config.lora_r:
-        trained = {n for n, p in language_model.named_parameters() if p.requires_grad}
+        parameters = language_model.named_parameters(remove_duplicate=False)
+        trained = {name for name, weight in parameters if weight.requires_grad}
         found["language_model"] = {
             name: weight
             for name, weight in language_model.state_dict().items()

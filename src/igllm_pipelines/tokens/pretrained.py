@@ -6,6 +6,7 @@ they are.
 """
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 from igllm_pipelines.scene.program import ADD, END, NUM, ProgramSyntax
@@ -72,9 +73,11 @@ def load_base(source: str) -> Any:
     try:
         base = AutoTokenizer.from_pretrained(source)
     except Exception as error:  # the hub, the disk, the parsers raise many kinds
+        missing = find_spec("sentencepiece") is None
         raise TokenizerError(
             f"no tokenizer can be loaded from {source!r}: {error}; download the "
             "language model with its tokenizer and set model.pretrained to the folder"
+            + ("; a tokenizer.model needs pip install sentencepiece" * missing)
         ) from error
     if not base.is_fast:
         raise TokenizerError(f"the tokenizer of {source!r} is not a fast one")
