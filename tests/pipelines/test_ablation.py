@@ -61,6 +61,7 @@ def inputs(tmp_path):
         "params:inference": InferenceConfig(max_objects=1, max_tokens=60),
         "params:variants": VARIANTS,
         "params:scenes": SCENES,
+        "params:warm_up": WarmUpConfig(steps=0),
     }
 
 
@@ -119,15 +120,17 @@ def test_finished_runs_are_not_made_again(inputs, tmp_path, monkeypatch):
     assert len(trained) == 1 + 4  # another training: nothing can be kept
 
 
-def test_first_weights_differ_by_seed_in_the_tower_too(inputs):
-    towers = [
-        nodes._Setting._tower(type("S", (), {"tower": inputs["tower"]})(), seed)
-        for seed in (7, 8)
-    ]
-    weights = [tower.state_dict()["transformer.conv1.weight"] for tower in towers]
-    first = inputs["tower"].state_dict()["transformer.conv1.weight"]
-    assert weights[0].equal(first)
-    assert not weights[1].equal(first)
+def test_first_weights_of_a_tower_from_scratch_come_from_the_seed(inputs):
+    def weight(tower):
+        return tower.state_dict()["transformer.conv1.weight"]
+
+    tower, warm = inputs["tower"], WarmUpConfig()
+    towers = [nodes.own_tower(tower, WarmUpConfig(steps=0), seed) for seed in (7, 8)]
+    assert weight(towers[0]).equal(weight(tower))
+    assert not weight(towers[1]).equal(weight(tower))
+    kept = nodes.own_tower(tower, warm, 8)  # it has learned something
+    assert weight(kept).equal(weight(tower))
+    assert kept is not tower
 
 
 def test_a_variant_freezes_a_copy_of_the_tower(inputs):

@@ -26,7 +26,7 @@ from igllm_pipelines.infer.config import InferenceConfig
 from igllm_pipelines.model.config import ModelConfig, TowerConfig
 from igllm_pipelines.pipelines.ablation.config import AblationConfig
 from igllm_pipelines.scene import ProgramSyntax
-from igllm_pipelines.train.config import TrainingConfig
+from igllm_pipelines.train.config import TrainingConfig, WarmUpConfig
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ class _Setting:
     training: TrainingConfig
     inference: InferenceConfig
     variants: Mapping[str, Any]
+    warm_up: WarmUpConfig
     scenes: dict[str, Any]
     folder: Path
 
@@ -101,7 +102,7 @@ class _Setting:
         module, _ = train_model(
             raw=self.raw,
             features=self.features,
-            tower=self._tower(seed),
+            tower=own_tower(self.tower, self.warm_up, seed),
             tokenizer=self.tokenizer,
             syntax=self.syntax,
             tokens=self._tokens_of(encoding),
@@ -116,15 +117,6 @@ class _Setting:
         )
         shutil.rmtree(folder, ignore_errors=True)
         return module, time.monotonic() - start
-
-    def _tower(self, seed: int) -> Any:
-        """A tower of its own: as it is when it has been trained, else from the seed."""
-        from igllm_pipelines.model.build import build_tower
-
-        settings = self.tower.settings
-        if settings["frozen"] or settings["pretrained"]:
-            return deepcopy(self.tower)
-        return build_tower(TowerConfig(**settings), seed)
 
     def _tokens_of(self, encoding: str) -> dict[str, Any]:
         from igllm_pipelines.tokens.encoding import encode_scenes
@@ -193,6 +185,21 @@ class _Setting:
         }
 
 
+def own_tower(tower: Any, warm_up: WarmUpConfig, seed: int) -> Any:
+    """A tower for one run: a copy where it has learned something, else from the seed.
+
+    Args:
+        tower: of the domain.
+        warm_up: how it was warmed up.
+        seed: of the run.
+    """
+    from igllm_pipelines.model.build import build_tower
+
+    if tower.settings["pretrained"] or warm_up.steps:
+        return deepcopy(tower)
+    return build_tower(TowerConfig(**tower.settings), seed)
+
+
 def run_ablation(
     *,
     raw: Any,
@@ -207,6 +214,7 @@ def run_ablation(
     training: TrainingConfig,
     inference: InferenceConfig,
     variants: dict[str, Any],
+    warm_up: WarmUpConfig,
     scenes: dict[str, Any],
 ) -> list[dict[str, Any]]:
     """Every encoding from every seed, as JSON records of `AblationRun`."""
@@ -228,6 +236,7 @@ def run_ablation(
             num_threads=training.num_threads,
         ),
         variants=variants,
+        warm_up=warm_up,
         scenes=scenes,
         folder=folder,
     )

@@ -9,7 +9,7 @@ def create_pipeline() -> Pipeline:
     """``raw, features, tower, tokenizer, syntax -> ablation, ablation_summary``."""
     parameters = (
         *("domain", "ablation", "model", "training", "inference"),
-        *("variants", "scenes"),
+        *("variants", "warm_up", "scenes"),
     )
     data = ("raw", "features", "tower", "tokenizer", "syntax")
     return Pipeline(
