@@ -20,7 +20,7 @@ from igllm_pipelines.pipelines.rendering.nodes import plan_rendering
 from igllm_pipelines.pipelines.training.nodes import varied_tower
 from igllm_pipelines.shards.features import FeatureCache
 from igllm_pipelines.tokens.tokenizer import train_tokenizer
-from igllm_pipelines.train.config import TrainingConfig
+from igllm_pipelines.train.config import TrainingConfig, WarmUpConfig
 from tests.model.small import TOWER
 
 SCENES = {"num_scenes": {"train": 8, "val_ID": 3, "random": 5}, "width_px": 28}
