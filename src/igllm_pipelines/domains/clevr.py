@@ -23,7 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from igllm_pipelines.domains import CLEVR_WORDS
-from igllm_pipelines.domains.seeds import scene_seed
+from igllm_pipelines.domains.drawn import Photographed
+from igllm_pipelines.domains.fields import (
+    check_not_negative,
+    check_positive,
+    check_splits,
+)
 from igllm_pipelines.domains.studio import CAMERA_LOCATION, sample_lights
 from igllm_pipelines.scene.rotations import quat_from_yaw
 from igllm_pipelines.scene.scene import Camera, Scene, SceneObject
@@ -59,7 +64,7 @@ PLAIN: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class ClevrConfig:
+class ClevrConfig(Photographed):
     """Which CLEVR scenes to draw.
 
     Attributes:
@@ -97,7 +102,7 @@ class ClevrConfig:
 
     # no fields: they name the code, not the choice of scenes
     generator = GENERATOR
-    picture = "blender"
+    prefix = "CLEVR"
     assets = None
 
     def __post_init__(self) -> None:
@@ -113,34 +118,37 @@ class ClevrConfig:
                 raise ValueError(
                     f"conditions: {split} must have A or B, it has {condition!r}"
                 )
-        if any(count < 0 for count in self.num_scenes.values()):
-            raise ValueError("num_scenes must not be negative")
+        check_splits("clevr", self.num_scenes)
         if not 1 <= self.min_objects <= self.max_objects <= 10:
             raise ValueError("1 <= min_objects <= max_objects <= 10 must hold")
         if not 0 <= self.min_visible < 1 / self.max_objects:
             raise ValueError("min_visible must lie in [0, 1 / max_objects)")
-        for name in ("camera_jitter_m", "lamp_jitter_m", "min_dist_m", "margin_m"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be finite and not negative")
-        for name in ("width_px", "height_px", "lens_mm", "sensor_width_mm"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be positive")
-        if self.max_tries < 1:
-            raise ValueError("max_tries must be at least 1")
+        check_not_negative(
+            self, *("camera_jitter_m", "lamp_jitter_m", "min_dist_m", "margin_m")
+        )
+        check_positive(
+            self, *("width_px", "height_px", "lens_mm", "sensor_width_mm", "max_tries")
+        )
 
-    @property
-    def min_visible_pixels(self) -> float:
-        """Pixels that the least visible object must have."""
-        return self.min_visible * self.width_px * self.height_px
+    def sample(self, split: str, seed: tuple[int, ...]) -> Scene:
+        """Draws one scene; the split chooses the CoGenT condition.
 
-    def draw(self, seed: int, split: str, index: int, attempt: int) -> Scene:
-        """The scene of this index with its own seed and image name."""
-        scene = sample_scene(self, split, scene_seed(seed, split, index, attempt))
-        return replace(scene, image_filename=self.filename(split, index))
-
-    def filename(self, split: str, index: int) -> str:
-        """Name of the image, as in the released data."""
-        return f"CLEVR_{split}_{index:06d}.png"
+        Raises:
+            ValueError: the objects do not fit on the floor under these rules.
+        """
+        rng = np.random.default_rng(np.random.SeedSequence(seed))
+        camera = _sample_camera(rng, self)
+        lights = sample_lights(rng, self.lamp_jitter_m)
+        count = int(rng.integers(self.min_objects, self.max_objects + 1))
+        colors = CONDITIONS[self.conditions[split]]
+        placed = _place(rng, self, count)
+        return Scene(
+            objects=tuple(_sample_object(rng, at, colors, camera) for at in placed),
+            camera=camera,
+            lights=lights,
+            seed=seed,
+            generator=GENERATOR,
+        )
 
     def finish(self, obj: SceneObject) -> SceneObject:
         """A predicted object with the words of `PLAIN` for those it lacks.
@@ -152,42 +160,9 @@ class ClevrConfig:
         return replace(obj, **missing)  # type: ignore[arg-type]
 
 
-def sample_scene(config: ClevrConfig, split: str, seed: tuple[int, ...]) -> Scene:
-    """Draws one scene; whether its objects are visible is for a renderer to say.
-
-    Args:
-        config: what to draw.
-        split: chooses the CoGenT condition.
-        seed: entropy, see `seeds.scene_seed`.
-
-    Raises:
-        ValueError: the objects do not fit on the floor under these rules.
-    """
-    rng = np.random.default_rng(np.random.SeedSequence(seed))
-    camera = _sample_camera(rng, config)
-    lights = sample_lights(rng, config.lamp_jitter_m)
-    count = int(rng.integers(config.min_objects, config.max_objects + 1))
-    placed = _place(rng, config, count)
-    colors = CONDITIONS[config.conditions[split]]
-    return Scene(
-        objects=tuple(_sample_object(rng, place, colors, camera) for place in placed),
-        camera=camera,
-        lights=lights,
-        seed=seed,
-        generator=GENERATOR,
-    )
-
-
 def _sample_camera(rng: np.random.Generator, config: ClevrConfig) -> Camera:
     jitter = rng.uniform(-config.camera_jitter_m, config.camera_jitter_m, 3)
-    return Camera.look_at(
-        np.add(CAMERA_LOCATION, jitter),
-        (0.0, 0.0, 0.0),
-        lens_mm=config.lens_mm,
-        sensor_width_mm=config.sensor_width_mm,
-        width_px=config.width_px,
-        height_px=config.height_px,
-    )
+    return config.camera_at(np.add(CAMERA_LOCATION, jitter), (0.0, 0.0, 0.0))
 
 
 Place = tuple[str, float, float]  # size, x, y

@@ -7,13 +7,13 @@ cells, ``random`` is uniform over the image. A dot always lies wholly in the ima
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from igllm_pipelines.domains.drawn import Drawn
 from igllm_pipelines.domains.fields import check_splits
-from igllm_pipelines.domains.seeds import scene_seed
 from igllm_pipelines.scene.scene import Scene, SceneObject
 
 GENERATOR = "dots-1"
@@ -21,7 +21,7 @@ EVERYWHERE = "random"  # the split that knows no cells
 
 
 @dataclass(frozen=True)
-class DotsConfig:
+class DotsConfig(Drawn):
     """Which dots to draw.
 
     Attributes:
@@ -43,6 +43,7 @@ class DotsConfig:
 
     # no fields: they name the code, not the choice of scenes
     generator = GENERATOR
+    prefix = "dot"
     picture = "dot"
     assets = None
     min_visible_pixels = 0.0
@@ -61,14 +62,19 @@ class DotsConfig:
         if not 0 < self.radius < 1 / self.cells:
             raise ValueError("radius must be positive and smaller than a cell")
 
-    def draw(self, seed: int, split: str, index: int, attempt: int) -> Scene:
-        """The scene of this index with its own seed and image name."""
-        scene = sample_scene(self, split, scene_seed(seed, split, index, attempt))
-        return replace(scene, image_filename=self.filename(split, index))
+    def sample(self, split: str, seed: tuple[int, ...]) -> Scene:
+        """Draws one dot.
 
-    def filename(self, split: str, index: int) -> str:
-        """Name of the image."""
-        return f"dot_{split}_{index:06d}.png"
+        Raises:
+            ValueError: no place was found, the radius leaves too little room.
+        """
+        rng = np.random.default_rng(np.random.SeedSequence(seed))
+        for _ in range(10_000):
+            x, y = rng.uniform(self.radius, 1 - self.radius, 2).tolist()
+            if split == EVERYWHERE or in_training_cells(self, (x, y)):
+                dot = dot_at(x, y, self.width_px, self.radius)
+                return Scene(objects=(dot,), seed=seed, generator=GENERATOR)
+        raise ValueError(f"no place for a dot of radius {self.radius}: make it smaller")
 
     def finish(self, obj: SceneObject) -> SceneObject:
         """A predicted dot as it is: its position says all."""
@@ -91,26 +97,11 @@ def in_training_cells(config: DotsConfig, positions: ArrayLike) -> NDArray[np.bo
     return inside & (cell.sum(axis=-1) % 2 == 0)
 
 
-def sample_scene(config: DotsConfig, split: str, seed: tuple[int, ...]) -> Scene:
-    """Draws one dot.
-
-    Raises:
-        ValueError: no place was found, the radius leaves too little room.
-    """
-    rng = np.random.default_rng(np.random.SeedSequence(seed))
-    for _ in range(10_000):
-        x, y = rng.uniform(config.radius, 1 - config.radius, 2).tolist()
-        if split == EVERYWHERE or in_training_cells(config, (x, y)):
-            return _scene(config, x, y, seed)
-    raise ValueError(f"no place for a dot of radius {config.radius}: make it smaller")
-
-
-def _scene(config: DotsConfig, x: float, y: float, seed: tuple[int, ...]) -> Scene:
-    side = config.width_px
-    visible = round(math.pi * (config.radius * side) ** 2)
-    dot = SceneObject(
+def dot_at(x: float, y: float, side_px: int, radius: float) -> SceneObject:
+    """A dot whose position and radius are in image sides of `side_px` pixels."""
+    visible = round(math.pi * (radius * side_px) ** 2)
+    return SceneObject(
         location=(x, y, 0.0),
-        pixel_coords=(x * side, y * side, 0.0),
+        pixel_coords=(x * side_px, y * side_px, 0.0),
         visible_pixels=max(visible, 1),
     )
-    return Scene(objects=(dot,), seed=seed, generator=GENERATOR)

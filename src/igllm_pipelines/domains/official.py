@@ -9,7 +9,6 @@ The pictures of 2D are not part of the download: `OfficialDots` takes the positi
 
 import hashlib
 import inspect
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import InitVar, dataclass, field
 from functools import partial
@@ -20,7 +19,8 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from igllm_pipelines.domains.dots import EVERYWHERE, DotsConfig
+from igllm_pipelines.domains.dots import EVERYWHERE, DotsConfig, dot_at
+from igllm_pipelines.domains.drawn import image_name
 from igllm_pipelines.domains.fields import check_splits
 from igllm_pipelines.scene.labels import YAWS
 from igllm_pipelines.scene.scene import Scene, SceneObject
@@ -179,18 +179,13 @@ class OfficialDots:
         """The dot of this index; nothing is drawn at random."""
         del seed, attempt
         x, y = self._positions[split][index].tolist()  # type: ignore[attr-defined]
-        side = self.width_px
-        dot = SceneObject(
-            location=(x, y, 0.0),
-            pixel_coords=(x * side, y * side, 0.0),
-            visible_pixels=max(round(math.pi * (self.radius * side) ** 2), 1),
-        )
+        dot = dot_at(x, y, self.width_px, self.radius)
         name = self.filename(split, index)
         return Scene((dot,), image_filename=name, generator=self.generator)
 
     def filename(self, split: str, index: int) -> str:
         """Name of the image."""
-        return f"dot_{split}_{index:06d}.png"
+        return image_name(DotsConfig.prefix, split, index)
 
     def finish(self, obj: SceneObject) -> SceneObject:
         """A predicted dot as it is: its position says all."""

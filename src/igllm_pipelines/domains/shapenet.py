@@ -31,6 +31,7 @@ import numpy as np
 
 from igllm_pipelines.assets import Asset, AssetsConfig, load_catalog
 from igllm_pipelines.domains import CLEVR_WORDS
+from igllm_pipelines.domains.drawn import Photographed
 from igllm_pipelines.domains.fields import (
     check_not_negative,
     check_positive,
@@ -46,7 +47,6 @@ from igllm_pipelines.domains.poses import (
     in_image,
     uniform_quat,
 )
-from igllm_pipelines.domains.seeds import scene_seed
 from igllm_pipelines.domains.studio import CAMERA_AZIMUTH_DEG, sample_lights
 from igllm_pipelines.domains.textures import FAMILIES, sample_texture
 from igllm_pipelines.scene.rotations import canonical_turn, quat_from_yaw
@@ -69,7 +69,7 @@ _ORIGIN = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
-class ShapeNetConfig:
+class ShapeNetConfig(Photographed):
     """Which furniture scenes to draw. Categories, splits and 1 to 5 are the paper's.
 
     Attributes:
@@ -132,7 +132,7 @@ class ShapeNetConfig:
 
     # no fields: they name the code, not the choice of scenes
     generator = GENERATOR
-    picture = "blender"
+    prefix = "ShapeNet"
 
     def __post_init__(self) -> None:
         settle(self)
@@ -167,19 +167,25 @@ class ShapeNetConfig:
         if self.num_scenes.get("val_OOD_shape") and not self.assets.held_out:
             raise ValueError("val_OOD_shape needs assets.held_out above 0")
 
-    @property
-    def min_visible_pixels(self) -> float:
-        """Pixels that the least visible object must have."""
-        return self.min_visible * self.width_px * self.height_px
+    def sample(self, split: str, seed: tuple[int, ...]) -> Scene:
+        """Draws one scene; what the split holds out, see the module.
 
-    def draw(self, seed: int, split: str, index: int, attempt: int) -> Scene:
-        """The scene of this index with its own seed and image name."""
-        scene = sample_scene(self, split, scene_seed(seed, split, index, attempt))
-        return replace(scene, image_filename=self.filename(split, index))
-
-    def filename(self, split: str, index: int) -> str:
-        """Name of the image."""
-        return f"ShapeNet_{split}_{index:06d}.png"
+        Raises:
+            ValueError: the objects do not fit on the ground and into the image.
+        """
+        rng = np.random.default_rng(np.random.SeedSequence(seed))
+        camera = _sample_camera(rng, self, split)
+        lights = sample_lights(rng, self.lamp_jitter_m)
+        count = int(rng.integers(self.min_objects, self.max_objects + 1))
+        placed = _place(rng, self, _assets(self, split), camera, count)
+        return Scene(
+            objects=tuple(_paint(rng, self, split, obj) for obj in placed),
+            camera=camera,
+            lights=lights,
+            backdrop=self.backdrop,
+            seed=seed,
+            generator=GENERATOR,
+        )
 
     def finish(self, obj: SceneObject) -> SceneObject:
         """A predicted object with its extents; an unknown shape becomes a known one."""
@@ -197,32 +203,6 @@ def camera_ranges(
     return config.pitch_deg, config.radius_m
 
 
-def sample_scene(config: ShapeNetConfig, split: str, seed: tuple[int, ...]) -> Scene:
-    """Draws one scene; whether its objects are visible is for a renderer to say.
-
-    Args:
-        config: what to draw.
-        split: what is held out, see the module.
-        seed: entropy, see `seeds.scene_seed`.
-
-    Raises:
-        ValueError: the objects do not fit on the ground and into the image.
-    """
-    rng = np.random.default_rng(np.random.SeedSequence(seed))
-    camera = _sample_camera(rng, config, split)
-    lights = sample_lights(rng, config.lamp_jitter_m)
-    count = int(rng.integers(config.min_objects, config.max_objects + 1))
-    placed = _place(rng, config, _assets(config, split), camera, count)
-    return Scene(
-        objects=tuple(_paint(rng, config, split, obj) for obj in placed),
-        camera=camera,
-        lights=lights,
-        backdrop=config.backdrop,
-        seed=seed,
-        generator=GENERATOR,
-    )
-
-
 def _assets(config: ShapeNetConfig, split: str) -> tuple[Asset, ...]:
     catalog = load_catalog(config.assets)
     return catalog.held_out() if split in HELD_OUT_SHAPES else catalog.training()
@@ -235,14 +215,7 @@ def _sample_camera(
     pitch, azimuth = np.radians([rng.uniform(*pitches_deg), config.azimuth_deg])
     around = np.array([np.cos(azimuth), np.sin(azimuth)])
     direction = np.append(np.cos(pitch) * around, np.sin(pitch))
-    return Camera.look_at(
-        rng.uniform(*radii_m) * direction,
-        _ORIGIN,
-        lens_mm=config.lens_mm,
-        sensor_width_mm=config.sensor_width_mm,
-        width_px=config.width_px,
-        height_px=config.height_px,
-    )
+    return config.camera_at(rng.uniform(*radii_m) * direction, _ORIGIN)
 
 
 def _paint(

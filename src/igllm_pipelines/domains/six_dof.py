@@ -16,6 +16,7 @@ import numpy as np
 
 from igllm_pipelines.assets import Asset, AssetsConfig, load_catalog
 from igllm_pipelines.domains import CLEVR_WORDS
+from igllm_pipelines.domains.drawn import Photographed
 from igllm_pipelines.domains.fields import check_splits, check_studio, settle
 from igllm_pipelines.domains.poses import (
     box_corners,
@@ -23,7 +24,6 @@ from igllm_pipelines.domains.poses import (
     in_image,
     uniform_quat,
 )
-from igllm_pipelines.domains.seeds import scene_seed
 from igllm_pipelines.domains.studio import CAMERA_LOCATION, sample_lights
 from igllm_pipelines.scene.rotations import canonical_turn
 from igllm_pipelines.scene.scene import Camera, Scene, SceneObject, Vector3
@@ -34,7 +34,7 @@ PLAIN_COLOR, PLAIN_MATERIAL = "gray", "rubber"
 
 
 @dataclass(frozen=True)
-class SixDofConfig:
+class SixDofConfig(Photographed):
     """Which poses to draw. Only the splits are stated by the paper.
 
     Attributes:
@@ -70,7 +70,7 @@ class SixDofConfig:
 
     # no fields: they name the code, not the choice of scenes
     generator = GENERATOR
-    picture = "blender"
+    prefix = "6DoF"
 
     def __post_init__(self) -> None:
         settle(self)
@@ -91,30 +91,34 @@ class SixDofConfig:
             raise ValueError("assets.held_out must be 0: both splits have every shape")
 
     @property
-    def min_visible_pixels(self) -> float:
-        """Pixels that the object must have."""
-        return self.min_visible * self.width_px * self.height_px
-
-    @property
     def camera(self) -> Camera:
         """The one camera of all images."""
-        return Camera.look_at(
-            self.camera_location,
-            np.add(self.box_min_m, self.box_max_m) / 2,
-            lens_mm=self.lens_mm,
-            sensor_width_mm=self.sensor_width_mm,
-            width_px=self.width_px,
-            height_px=self.height_px,
+        centre = np.add(self.box_min_m, self.box_max_m) / 2
+        return self.camera_at(self.camera_location, centre)
+
+    def sample(self, split: str, seed: tuple[int, ...]) -> Scene:
+        """Draws one object; nothing is held out of any split.
+
+        Raises:
+            ValueError: no place was found at which the whole object is in the image.
+        """
+        del split
+        rng = np.random.default_rng(np.random.SeedSequence(seed))
+        assets = load_catalog(self.assets).assets
+        asset = assets[int(rng.integers(len(assets)))]
+        color, material = (
+            str(rng.choice(CLEVR_WORDS[name])) for name in ("color", "material")
         )
-
-    def draw(self, seed: int, split: str, index: int, attempt: int) -> Scene:
-        """The scene of this index with its own seed and image name."""
-        scene = sample_scene(self, scene_seed(seed, split, index, attempt))
-        return replace(scene, image_filename=self.filename(split, index))
-
-    def filename(self, split: str, index: int) -> str:
-        """Name of the image."""
-        return f"6DoF_{split}_{index:06d}.png"
+        obj = SceneObject(color=color, material=material, shape=asset.id)
+        camera = self.camera
+        return Scene(
+            objects=(_pose(rng, self, asset, obj, camera),),
+            camera=camera,
+            lights=sample_lights(rng, self.lamp_jitter_m),
+            backdrop=self.backdrop,
+            seed=seed,
+            generator=GENERATOR,
+        )
 
     def finish(self, obj: SceneObject) -> SceneObject:
         """A predicted object with its extents, and plain words for missing ones."""
@@ -127,28 +131,6 @@ class SixDofConfig:
             shape=asset.id,
             extents=extents_m(asset, self.diagonal_m),
         )
-
-
-def sample_scene(config: SixDofConfig, seed: tuple[int, ...]) -> Scene:
-    """Draws one object.
-
-    Raises:
-        ValueError: no place was found at which the whole object is in the image.
-    """
-    rng = np.random.default_rng(np.random.SeedSequence(seed))
-    assets = load_catalog(config.assets).assets
-    asset = assets[int(rng.integers(len(assets)))]
-    color, material = (str(rng.choice(CLEVR_WORDS[n])) for n in ("color", "material"))
-    obj = SceneObject(color=color, material=material, shape=asset.id)
-    camera = config.camera
-    return Scene(
-        objects=(_pose(rng, config, asset, obj, camera),),
-        camera=camera,
-        lights=sample_lights(rng, config.lamp_jitter_m),
-        backdrop=config.backdrop,
-        seed=seed,
-        generator=GENERATOR,
-    )
 
 
 def _pose(

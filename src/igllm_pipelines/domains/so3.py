@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from igllm_pipelines.assets import AssetsConfig, load_catalog
+from igllm_pipelines.domains.drawn import Photographed
 from igllm_pipelines.domains.fields import (
     check_splits,
     check_studio,
@@ -22,7 +23,6 @@ from igllm_pipelines.domains.fields import (
     settle,
 )
 from igllm_pipelines.domains.poses import extents_m, quat_near
-from igllm_pipelines.domains.seeds import scene_seed
 from igllm_pipelines.domains.studio import CAMERA_LOCATION, sample_lights
 from igllm_pipelines.scene.scene import Camera, Scene, SceneObject, Vector3
 
@@ -32,7 +32,7 @@ _ORIGIN = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
-class So3Config:
+class So3Config(Photographed):
     """Which orientations to draw. Only the splits are stated by the paper.
 
     Attributes:
@@ -74,7 +74,7 @@ class So3Config:
 
     # no fields: they name the code, not the choice of scenes
     generator = GENERATOR
-    picture = "blender"
+    prefix = "SO3"
 
     def __post_init__(self) -> None:
         settle(self)
@@ -90,11 +90,6 @@ class So3Config:
             raise ValueError("held_out_half_angle_deg must lie between 0 and 180")
 
     @property
-    def min_visible_pixels(self) -> float:
-        """Pixels that the airplane must have."""
-        return self.min_visible * self.width_px * self.height_px
-
-    @property
     def held_out_share(self) -> float:
         """Share of SO(3) that training never sees.
 
@@ -106,23 +101,22 @@ class So3Config:
     @property
     def camera(self) -> Camera:
         """The one camera of all images."""
-        return Camera.look_at(
-            self.camera_location,
-            _ORIGIN,
-            lens_mm=self.lens_mm,
-            sensor_width_mm=self.sensor_width_mm,
-            width_px=self.width_px,
-            height_px=self.height_px,
+        return self.camera_at(self.camera_location, _ORIGIN)
+
+    def sample(self, split: str, seed: tuple[int, ...]) -> Scene:
+        """Draws one orientation, inside or outside the held-out region."""
+        rng = np.random.default_rng(np.random.SeedSequence(seed))
+        edge = self.held_out_half_angle_deg
+        bounds = (0.0, edge) if split in HELD_OUT_SPLITS else (edge, 180.0)
+        quat = quat_near(rng, self.held_out_axis, *bounds)
+        return Scene(
+            objects=(self.finish(SceneObject(rotation=quat)),),
+            camera=self.camera,
+            lights=sample_lights(rng, self.lamp_jitter_m),
+            backdrop=self.backdrop,
+            seed=seed,
+            generator=GENERATOR,
         )
-
-    def draw(self, seed: int, split: str, index: int, attempt: int) -> Scene:
-        """The scene of this index with its own seed and image name."""
-        scene = sample_scene(self, split, scene_seed(seed, split, index, attempt))
-        return replace(scene, image_filename=self.filename(split, index))
-
-    def filename(self, split: str, index: int) -> str:
-        """Name of the image."""
-        return f"SO3_{split}_{index:06d}.png"
 
     def finish(self, obj: SceneObject) -> SceneObject:
         """A predicted orientation with everything that the programs do not say."""
@@ -136,25 +130,3 @@ class So3Config:
             extents=extents_m(asset, self.diagonal_m),
             pixel_coords=tuple(self.camera.project(_ORIGIN).tolist()),
         )
-
-
-def sample_scene(config: So3Config, split: str, seed: tuple[int, ...]) -> Scene:
-    """Draws one orientation.
-
-    Args:
-        config: what to draw.
-        split: inside or outside the held-out region.
-        seed: entropy, see `seeds.scene_seed`.
-    """
-    rng = np.random.default_rng(np.random.SeedSequence(seed))
-    edge = config.held_out_half_angle_deg
-    bounds = (0.0, edge) if split in HELD_OUT_SPLITS else (edge, 180.0)
-    quat = quat_near(rng, config.held_out_axis, *bounds)
-    return Scene(
-        objects=(config.finish(SceneObject(rotation=quat)),),
-        camera=config.camera,
-        lights=sample_lights(rng, config.lamp_jitter_m),
-        backdrop=config.backdrop,
-        seed=seed,
-        generator=GENERATOR,
-    )
