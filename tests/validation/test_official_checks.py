@@ -13,7 +13,8 @@ from igllm_pipelines.domains.shapenet import ShapeNetConfig
 from igllm_pipelines.domains.six_dof import SixDofConfig
 from igllm_pipelines.domains.so3 import So3Config
 from igllm_pipelines.scene import Scene, SceneObject
-from igllm_pipelines.validation.checks import checks_for, official_checks
+from igllm_pipelines.validation.checks import checks_for
+from igllm_pipelines.validation.checks.official import official_checks
 from tests.validation.drawn import (
     Scenes,
     draw,
