@@ -91,7 +91,7 @@ def _check_pixels(source: ClipSource, pixels: str) -> None:
 
 
 def _check_sizes(source: ClipSource, transformer: Any, config: TowerConfig) -> None:
-    width, height = transformer.image_size
+    height, width = transformer.image_size
     if (width, height) != (config.image_px, config.image_px):
         raise source.error(
             f"it takes images of {width} x {height} pixels: set tower.image_px to "

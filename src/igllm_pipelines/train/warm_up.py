@@ -107,7 +107,9 @@ class DenseBatches:
         self._vision = vision
         self._split = split
         self._names = [scene.image_filename for scene in scenes]
-        views = [scenes, [mirror_scene(s) for s in scenes]] if mirror else [scenes]
+        views = [list(scenes)]
+        if mirror:
+            views.append([mirror_scene(scene) for scene in scenes])
         if place is not None:
             views = [[place(scene) for scene in view] for view in views]
         self._labels = [[dense_labels(s, layout, image_px) for s in v] for v in views]
