@@ -1,10 +1,12 @@
 import json
 import logging
 import os
+import random
+import resource
+import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 import torch
 
 from igllm_pipelines.model.storage import load_model
+from igllm_pipelines.train.checkpoints import CheckpointError
 from tests.train import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,18 +105,58 @@ def dots_of_seed_1(count, dots=tiny.dots):
     return dots(count, seed=1)
 
 
+def test_full_disk_stops_with_a_clear_error_and_keeps_the_last_checkpoint(
+    tmp_path, unbroken, monkeypatch
+):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    class FillingImages(tiny.DotImages):
+        def batch(self, split, filenames):
+            if (tmp_path / "checkpoints/checkpoint-4").is_dir():
+                resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+            return super().batch(split, filenames)
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(tiny, "DotImages", FillingImages)
+            with pytest.raises(CheckpointError, match="no room on the disk") as caught:
+                tiny.run(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "checkpoint-8 was not written" in str(caught.value)
+    assert "last whole one is checkpoint-4" in str(caught.value)
+    assert not (tmp_path / "checkpoints/.partial").exists()
+    assert_same(*tiny.run(tmp_path), *unbroken)
+
+
+def test_too_little_room_is_seen_before_writing(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(CheckpointError, match="there is none yet"):
+        tiny.run(tmp_path)
+    assert not list((tmp_path / "checkpoints").glob("checkpoint-*"))
+
+
 @pytest.mark.slow
-def test_kill_9_and_the_same_command_again_equals_an_unbroken_run(tmp_path, unbroken):
+@pytest.mark.parametrize(
+    "model",
+    [{}, {"lora_r": 4, "lora_dropout": 0.2, "lora_alpha": 8}],
+    ids=["all", "lora"],
+)
+def test_kill_9_at_a_random_step_and_resume_equals_an_unbroken_run(tmp_path, model):
+    if model:
+        pytest.importorskip("peft")
+    step = random.SystemRandom().randrange(1, tiny.CONFIG.steps + 1)
     command = [sys.executable, "-m", "tests.train.tiny", str(tmp_path)]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen([*command, "0.5"], cwd=ROOT, env=env) as process:
-        deadline = time.monotonic() + 60
-        while not (tmp_path / "checkpoints/checkpoint-4").is_dir():
-            assert time.monotonic() < deadline
-            assert process.poll() is None
-            time.sleep(0.05)
-        os.kill(process.pid, signal.SIGKILL)
+
+    def start(kill_at):
+        arguments = [*command, str(kill_at), json.dumps(model)]
+        return subprocess.run(arguments, cwd=ROOT, env=env, timeout=120, check=False)
+
+    assert start(step).returncode == -signal.SIGKILL, step
     assert not (tmp_path / "model").exists()
-    subprocess.run([*command, "0"], cwd=ROOT, env=env, check=True, timeout=120)
+    assert start(0).returncode == 0, step
     history = json.loads((tmp_path / "history.json").read_text())
+    unbroken = tiny.run(tmp_path / "unbroken", **model)
     assert_same(load_model(tmp_path / "model"), history, *unbroken)

@@ -1,11 +1,14 @@
 """A training of seconds; ``python -m tests.train.tiny FOLDER`` runs it as a command.
 
 It stores the model, the history and, once it is under way, its checkpoints in FOLDER.
+A second argument is the batch at which the process kills itself, a third one holds
+settings of the model as JSON.
 """
 
 import json
+import os
+import signal
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -42,14 +45,17 @@ def dots(count, seed=0):
 
 
 class DotImages:
-    """28 x 28 images with one dark block; `delay` seconds a batch."""
+    """28 x 28 images with one dark block; batch `kill_at` ends the process."""
 
-    def __init__(self, scenes, delay=0.0):
+    def __init__(self, scenes, kill_at=0):
         self._places = {s.image_filename: s.objects[0].location for s in scenes}
-        self._delay = delay
+        self._kill_at = kill_at
+        self._batches = 0
 
     def batch(self, split, filenames):
-        time.sleep(self._delay)
+        self._batches += len(filenames) == CONFIG.batch_size  # not the fingerprint's
+        if self._kill_at and self._batches == self._kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
         images = np.full((len(filenames), 28, 28, 3), 255, np.uint8)
         for image, name in zip(images, filenames, strict=True):
             column, row, _ = (int(28 * value) for value in self._places[name])
@@ -65,19 +71,21 @@ def setting(encoding="float", count=10, **model):
     module = small_model(
         vocab_size=len(tokenizer),
         num_id=tokens.num_id,
-        vision_dropout=0.1,
-        numeric_head="tanh_mlp_gelu" if encoding == "float" else "none",
-        **model,
+        **{
+            "vision_dropout": 0.1,
+            "numeric_head": "tanh_mlp_gelu" if encoding == "float" else "none",
+            **model,
+        },
     )
     return scenes, tokenizer, tokens, module
 
 
-def run(folder, delay=0.0, config=CONFIG, seed=5):
-    scenes, _, tokens, model = setting()
+def run(folder, kill_at=0, config=CONFIG, seed=5, **model):
+    scenes, _, tokens, model = setting(**model)
     history = train_on_split(
         model,
         tokens,
-        DotImages(scenes, delay),
+        DotImages(scenes, kill_at),
         "train",
         config=config,
         folder=folder / "checkpoints",
@@ -91,4 +99,4 @@ def run(folder, delay=0.0, config=CONFIG, seed=5):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    run(Path(sys.argv[1]), delay=float(sys.argv[2]))
+    run(Path(sys.argv[1]), int(sys.argv[2]), **json.loads(sys.argv[3]))

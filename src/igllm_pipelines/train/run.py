@@ -1,21 +1,36 @@
-"""A whole training: data order, fingerprint, trainer."""
+"""A whole training: data order, fingerprint, trainer; in this process or in several."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from igllm_pipelines.model.igllm import IGLLM
+from igllm_pipelines.model.storage import stored_weights
 from igllm_pipelines.model.vision import VisionSource
 from igllm_pipelines.tokens.sequences import ProgramTokens
+from igllm_pipelines.train import group
+from igllm_pipelines.train.callbacks import Validate
 from igllm_pipelines.train.checkpoints import fingerprint
 from igllm_pipelines.train.config import TrainingConfig
 from igllm_pipelines.train.data import BatchMaker, TrainingSamples
-from igllm_pipelines.train.trainer import Record, Validate, train_model
+from igllm_pipelines.train.trainer import Record, train_model
 
 # they change how fast a run is and what is watched, not what it learns
-_NO_RESULT = ("num_threads", "num_workers", "save_every", "compile")
+_NO_RESULT = (
+    "num_threads",
+    "num_workers",
+    "save_every",
+    "compile",
+    "workers",
+    "deepspeed",
+    "gradient_accumulation",
+    "gradient_checkpointing",
+)
 _DIGEST_IMAGES = 16
 
 
@@ -33,6 +48,9 @@ def train_on_split(
 ) -> list[Record]:
     """Trains `model` in place on a split; see `igllm_pipelines.train.trainer`.
 
+    With ``workers`` above 1 it is trained by so many processes that Ray Train starts,
+    unless a launcher (``torchrun``, ``deepspeed``) has started them already.
+
     Args:
         model: with its first weights.
         tokens: the split's programs.
@@ -47,6 +65,20 @@ def train_on_split(
     Returns:
         The history.
     """
+    if config.workers > 1 and not group.is_launched():
+        from igllm_pipelines.train.launch import train_with_ray
+
+        return train_with_ray(
+            model,
+            tokens,
+            vision,
+            split,
+            config=config,
+            folder=folder,
+            seed=seed,
+            validate=validate,
+            title=title,
+        )
     samples = TrainingSamples(
         tokens,
         num_places=config.steps * config.batch_size,
@@ -62,7 +94,9 @@ def train_on_split(
         BatchMaker(vision, split, tokens.prefix_ids, tokens.pad_id),
         config,
         folder,
-        digest=run_digest(model, tokens, vision, split, config=config, seed=seed),
+        digest=""
+        if group.rank()
+        else run_digest(model, tokens, vision, split, config=config, seed=seed),
         validate=validate,
         title=title,
     )
@@ -87,7 +121,7 @@ def run_digest(
     return fingerprint(
         {
             "model": model.settings,
-            "weights": _digest(w.numpy().tobytes() for w in _weights(model)),
+            "weights": _digest(_weights(model)),
             "images": _digest(name.encode() for name in tokens.images),
             "programs": _digest(
                 p.encode() for p in tokens.table["program"].to_pylist()
@@ -100,8 +134,14 @@ def run_digest(
     )
 
 
-def _weights(model: IGLLM) -> Sequence[Any]:
-    return [weight.detach().cpu() for weight in model.state_dict().values()]
+def _weights(model: IGLLM) -> Iterator[bytes]:
+    """Those that no pretrained source holds; of the others, settings have a digest."""
+    for weight in stored_weights(model).values():
+        yield _numbers(weight.detach().cpu()).numpy().tobytes()
+
+
+def _numbers(weight: Tensor) -> Tensor:
+    return weight.float() if weight.dtype == torch.bfloat16 else weight  # numpy: none
 
 
 def _digest(parts: Any) -> str:

@@ -1,24 +1,27 @@
-"""Training with transformers' Trainer: resumable, quiet, one progress bar."""
+"""Training with transformers' Trainer: resumable, quiet, one progress bar.
 
+One process, or several that share out every batch. The losses of a step are means over
+all labelled tokens and all numbers of its global batch, so that they do not depend on
+how many processes there are nor on accumulation.
+"""
+
+import copy
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from tqdm import tqdm
-from transformers import (
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from igllm_pipelines.train import checkpoints
+from igllm_pipelines.model.igllm import IGLLM
+from igllm_pipelines.model.storage import load_stored, stored_weights
+from igllm_pipelines.train import checkpoints, group
+from igllm_pipelines.train.callbacks import Progress, Validate, Validation
 from igllm_pipelines.train.compiled import compiled_blocks, eagerly
 from igllm_pipelines.train.config import TrainingConfig
 from igllm_pipelines.train.data import BatchMaker, TrainingSamples
@@ -27,15 +30,23 @@ from igllm_pipelines.train.optimizer import (
     make_optimizer,
     parameter_groups,
 )
+from igllm_pipelines.train.shares import label_counts, shared_out, total_counts
 from igllm_pipelines.train.threads import torch_threads
+from igllm_pipelines.train.zero import (
+    copy_weights,
+    deepspeed_mark_removed,
+    deepspeed_settings,
+    whole_weights,
+    zero_stage,
+)
 
 logger = logging.getLogger(__name__)
 
-Validate = Callable[[nn.Module], Mapping[str, float]]
 Record = dict[str, float]
 
 _TRAINING = ("step", "loss", "ce", "number_mse", "learning_rate", "grad_norm")
 _KEPT_CHECKPOINTS = 2
+_WEIGHTS, _SCHEDULER = "model.safetensors", "scheduler.pt"
 
 
 class NonFiniteLossError(ArithmeticError):
@@ -47,7 +58,7 @@ class ModelTrainer(Trainer):
 
     Args:
         config: of the training.
-        folder: that the checkpoints go to.
+        folder: that the checkpoints go to; all processes see it.
         kwargs: handed on to Trainer.
     """
 
@@ -58,7 +69,20 @@ class ModelTrainer(Trainer):
         self.lr_scheduler: Any = None
         self._sums = {"ce": 0.0, "number_mse": 0.0}
         self._count = 0
+        self._pieces = group.size() * config.gradient_accumulation
+        self._totals: Tensor | None = None
         super().__init__(args=_arguments(config, folder), **kwargs)
+        if self.args.process_index:  # each process its own dropout
+            torch.manual_seed(self.args.process_index)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the process that writes for all."""
+        return bool(self.args.process_index == 0)
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        self.accelerator.wait_for_everyone()
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.AdamW:
         """AdamW over `parameter_groups`."""
@@ -82,17 +106,34 @@ class ModelTrainer(Trainer):
             )
         return self.lr_scheduler
 
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], Any]:
+        """The pieces of a step; counts the labels of all processes' pieces."""
+        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        if self._pieces > 1:
+            totals = total_counts(self.model, batches).to(device)
+            self._totals = self.accelerator.reduce(totals, reduction="sum")
+        return batches, items
+
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Tensor:
-        """The loss of a batch.
+        """The loss of a batch, or of a piece of one.
 
         Raises:
             NonFiniteLossError: it is NaN or infinite.
         """
         images = inputs.pop("images")
-        output = model(**inputs)
-        values = {name: float(getattr(output, name).detach()) for name in self._sums}
+        half = self._config.precision == "bf16"
+        with torch.autocast(self.args.device.type, torch.bfloat16, enabled=half):
+            output = model(**inputs)
+        if self._totals is not None:
+            counts = label_counts(self.model, inputs["labels"])
+            output = shared_out(output, counts, self._totals, self._pieces)
+        # one look at the device for all of them
+        parts = torch.stack([getattr(output, name).float() for name in self._sums])
+        values = dict(zip(self._sums, parts.tolist(), strict=True))
         if not math.isfinite(sum(values.values())):
             raise NonFiniteLossError(
                 f"the loss is not finite ({values}) at step "
@@ -108,26 +149,94 @@ class ModelTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds the means of both losses since the last log."""
         if "loss" in logs and self._count:
-            logs |= {name: total / self._count for name, total in self._sums.items()}
+            means = [total / self._count for total in self._sums.values()]
+            if self.args.world_size > 1:
+                own = torch.tensor(means, device=self.args.device)
+                means = self.accelerator.reduce(own, reduction="mean").tolist()
+            logs |= dict(zip(self._sums, means, strict=True))
             self._sums, self._count = dict.fromkeys(self._sums, 0.0), 0
         super().log(logs, start_time)
+
+    def save_model(
+        self, output_dir: str | None = None, _internal_call: bool = False
+    ) -> None:
+        """Writes the weights that no pretrained source holds; DeepSpeed its own."""
+        folder = Path(output_dir or self.args.output_dir)
+        if self.is_first:
+            folder.mkdir(parents=True, exist_ok=True)
+        self.wait()
+        if self.is_first and not self.is_deepspeed_enabled:
+            tensors = {
+                name: tensor.detach().cpu().contiguous()
+                for name, tensor in stored_weights(self.model).items()
+            }
+            save_file(tensors, folder / _WEIGHTS, metadata={"format": "pt"})
+
+    def _load_from_checkpoint(
+        self, resume_from_checkpoint: str, model: nn.Module | None = None
+    ) -> None:
+        folder = Path(resume_from_checkpoint)
+        load_stored(self.model, load_file(folder / _WEIGHTS), folder)
+
+    def _prepare_for_training(
+        self, max_steps: int, train_dataloader: Any, resume_from_checkpoint: str | None
+    ) -> Any:
+        if not self.is_deepspeed_enabled:
+            return super()._prepare_for_training(
+                max_steps, train_dataloader, resume_from_checkpoint
+            )
+        prepared = super()._prepare_for_training(max_steps, train_dataloader, None)
+        if resume_from_checkpoint is not None:
+            self._load_deepspeed(resume_from_checkpoint)
+        return prepared
+
+    def _load_deepspeed(self, folder: str) -> None:
+        # frozen weights are not in it: they are what the model was built with
+        loaded, _ = self.model_wrapped.load_checkpoint(folder, load_module_strict=False)
+        if loaded is None:
+            raise checkpoints.CheckpointError(f"{folder} holds no DeepSpeed state")
+        state = torch.load(Path(folder) / _SCHEDULER, weights_only=True)
+        self.lr_scheduler.load_state_dict(state)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if not self.is_deepspeed_enabled:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        self.model_wrapped.save_checkpoint(output_dir, exclude_frozen_parameters=True)
+        if self.is_first:
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / _SCHEDULER)
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(self._folder / checkpoints.PARTIAL)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)
         name = f"checkpoint-{self.state.global_step}"
         partial = self._folder / checkpoints.PARTIAL
-        checkpoints.seal(partial / name, self._folder / name)
-        checkpoints.keep_newest(self._folder, _KEPT_CHECKPOINTS)
+        with checkpoints.writing(self._folder, name):
+            checkpoints.check_room(self._folder, _checkpoint_bytes(self.model))
+            super()._save_checkpoint(model, trial)
+            if self.is_first:
+                checkpoints.write_layout(partial / name, **self.layout())
+            self.wait()
+            if self.is_first:
+                checkpoints.seal(partial / name, self._folder / name)
+        self.wait()
+        if self.is_first:
+            checkpoints.keep_newest(self._folder, _KEPT_CHECKPOINTS)
+
+    def layout(self) -> dict[str, int]:
+        """For how many processes the checkpoints are, and of which ZeRO stage."""
+        stage = zero_stage(self._config)
+        return {"processes": self.args.world_size, "zero_stage": stage}
 
 
 def _arguments(config: TrainingConfig, folder: Path) -> TrainingArguments:
-    return TrainingArguments(
+    together = group.is_launched()
+    arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=config.steps,
-        per_device_train_batch_size=config.batch_size,
+        per_device_train_batch_size=group.micro_batch_size(config),
+        gradient_accumulation_steps=config.gradient_accumulation,
         max_grad_norm=config.max_grad_norm,
         logging_strategy="steps",
         logging_steps=config.log_every,
@@ -141,72 +250,40 @@ def _arguments(config: TrainingConfig, folder: Path) -> TrainingArguments:
         disable_tqdm=True,
         report_to="none",
         seed=0,
+        use_cpu=together and not torch.cuda.is_available(),
+        deepspeed=deepspeed_settings(config),
     )
+    arguments._n_gpu = min(1, arguments.n_gpu)  # one process a GPU, no DataParallel
+    return arguments
 
 
-class _Progress(TrainerCallback):
-    """One bar with steps per second and the last losses."""
-
-    def __init__(self, title: str) -> None:
-        self._title = title
-        self._bar: Any = None
-
-    def on_train_begin(
-        self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        self._bar = tqdm(
-            total=state.max_steps,
-            initial=state.global_step,
-            desc=self._title,
-            unit="step",
-            dynamic_ncols=True,
-            mininterval=1.0,
-        )
-
-    def on_step_end(
-        self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        self._bar.update(state.global_step - self._bar.n)
-
-    def on_log(
-        self,
-        args: Any,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: Mapping[str, float],
-        **kwargs: Any,
-    ) -> None:
-        shown = {n: f"{logs[n]:.3g}" for n in ("ce", "number_mse") if n in logs}
-        self._bar.set_postfix(shown, refresh=False)
-
-    def close(self) -> None:
-        """Ends the bar, also after an error."""
-        if self._bar is not None:
-            self._bar.close()
+def _checkpoint_bytes(model: IGLLM) -> int:
+    """Size of a checkpoint: what is stored, and two moments of what is trained."""
+    moments = sum(
+        8 * getattr(weight, "ds_numel", weight.numel())
+        for weight in model.parameters()
+        if weight.requires_grad
+    )
+    return moments + sum(tensor.nbytes for tensor in stored_weights(model).values())
 
 
-class _Validation(TrainerCallback):
-    """Scores held-out images every so many steps; the scores join the history."""
-
-    def __init__(self, validate: Validate, every: int) -> None:
-        self._validate = validate
-        self._every = every
-
-    def on_step_end(
-        self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        if state.global_step % self._every and state.global_step != state.max_steps:
-            return
-        model: nn.Module = kwargs["model"]
-        model.eval()
-        with torch.no_grad():
-            scores = dict(self._validate(model))
-        model.train()
-        state.log_history.append({**scores, "step": state.global_step, "scores": 1})
+@contextmanager
+def _checkpointed_activations(model: IGLLM, enabled: bool) -> Iterator[None]:
+    """Computes the language model's activations again in the backward pass."""
+    if not enabled:
+        yield
+        return
+    model.language_model.gradient_checkpointing_enable(
+        gradient_checkpointing_kwargs={"use_reentrant": False}
+    )
+    try:
+        yield
+    finally:
+        model.language_model.gradient_checkpointing_disable()
 
 
 def train_model(
-    model: nn.Module,
+    model: IGLLM,
     samples: TrainingSamples,
     batches: BatchMaker,
     config: TrainingConfig,
@@ -218,15 +295,18 @@ def train_model(
 ) -> list[Record]:
     """Trains `model` in place; a killed run goes on from its last checkpoint.
 
+    Where a launcher started several processes, all of them call it and the first one
+    gets the trained model and the whole history.
+
     Args:
-        model: an `IGLLM`.
+        model: what is trained.
         samples: what it learns from, in their order.
         batches: puts them together.
         config: of the training.
         folder: of the checkpoints. The last one stays, so that the same command again
             trains nothing.
         digest: fingerprint of everything that the result depends on; checkpoints with
-            another one are removed.
+            another one are removed. Only the first process's counts.
         validate: scores the model, ``{name: number}``, every ``validate_every`` steps.
         title: of the progress bar.
 
@@ -236,33 +316,59 @@ def train_model(
 
     Raises:
         NonFiniteLossError: the loss became NaN or infinite.
+        CheckpointError: a checkpoint cannot be written, or is for other processes.
+        ValueError: the batch cannot be shared out among the processes.
     """
-    checkpoints.prepare(folder, digest)
-    resume = checkpoints.last_whole(folder)
-    if resume is not None:
-        logger.info("training goes on from %s", resume)
-    progress = _Progress(title)
+    stage = zero_stage(config)
+    # ZeRO 3 takes the weights apart: the caller's model stays whole
+    trained = copy.deepcopy(model) if stage == 3 else model
+    progress = Progress(title)
     callbacks: list[TrainerCallback] = [progress]
     if validate is not None and config.validate_every:
         score = eagerly(validate) if config.compile else validate
-        callbacks.insert(0, _Validation(score, config.validate_every))
-    with torch_threads(config.num_threads), compiled_blocks(model, config.compile):
+        scored = Validation(score, config.validate_every, everywhere=stage == 3)
+        callbacks.insert(0, scored)
+    with ExitStack() as stack:
+        stack.enter_context(group.group_of_one(stage > 0))
+        stack.enter_context(deepspeed_mark_removed())
+        stack.enter_context(torch_threads(group.threads(config)))
+        stack.enter_context(compiled_blocks(trained, config.compile))
+        stack.enter_context(
+            _checkpointed_activations(trained, config.gradient_checkpointing)
+        )
+        stack.callback(progress.close)
         trainer = ModelTrainer(
             config,
             folder,
-            model=model,
+            model=trained,
             train_dataset=samples,
             data_collator=batches,
             callbacks=callbacks,
         )
         trainer.remove_callback(PrinterCallback)
-        try:
-            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-        finally:
-            progress.close()
-    checkpoints.keep_newest(folder, 1)
+        resume = _start(trainer, folder, digest)
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        trainer.wait()
+        if trainer.is_first:
+            checkpoints.keep_newest(folder, 1)
+        if stage == 3:
+            copy_weights(whole_weights(trained), model)
+        if stage:
+            trainer.model_wrapped.destroy()
     model.eval()
     return _history(trainer.state.log_history)
+
+
+def _start(trainer: ModelTrainer, folder: Path, digest: str) -> Path | None:
+    """Makes the folder ready; the checkpoint that the run goes on from."""
+    if trainer.is_first:
+        checkpoints.prepare(folder, digest)
+    trainer.wait()
+    resume = checkpoints.last_whole(folder)
+    if resume is not None:
+        checkpoints.check_layout(resume, **trainer.layout())
+        logger.info("training goes on from %s", resume)
+    return resume
 
 
 def _history(logged: list[dict[str, float]]) -> list[Record]:

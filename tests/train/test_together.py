@@ -1,0 +1,161 @@
+"""Several processes, accumulation and DeepSpeed learn what one process learns."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from igllm_pipelines.model.storage import load_model
+from igllm_pipelines.train.checkpoints import CheckpointError
+from igllm_pipelines.train.trainer import NonFiniteLossError
+from igllm_pipelines.train.zero import find_spec
+from tests.train import tiny, together
+
+ROOT = Path(__file__).resolve().parents[2]
+needs_deepspeed = pytest.mark.skipif(
+    find_spec("deepspeed") is None, reason="DeepSpeed is not installed"
+)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    return together.run(tmp_path_factory.mktemp("alone"))
+
+
+def assert_alike(model, history, alone, tolerance=1e-3):
+    other_model, other_history = alone
+    assert len(history) == len(other_history) > 6
+    for record, other in zip(history, other_history, strict=True):
+        assert record.keys() == other.keys()
+        for name in record:
+            assert record[name] == pytest.approx(other[name], abs=tolerance), record
+    for (name, weight), other in zip(
+        model.state_dict().items(), other_model.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(
+            weight, other, rtol=0, atol=5 * tolerance, msg=lambda m, n=name: f"{n}: {m}"
+        )
+
+
+def stored(folder):
+    return load_model(folder / "model"), json.loads(
+        (folder / "history.json").read_text()
+    )
+
+
+def start(folder, launcher=(), **settings):
+    command = [sys.executable, *launcher, "-m", "tests.train.together", str(folder)]
+    return subprocess.run(
+        [*command, json.dumps(settings)],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=300,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+def torchrun(folder, **settings):
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    return start(folder, launcher, **settings)
+
+
+def succeeded(process):
+    assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-6000:]
+
+
+@pytest.mark.parametrize("pieces", [2, 4])
+def test_accumulation_equals_one_pass(tmp_path, alone, pieces):
+    found = together.run(tmp_path, gradient_accumulation=pieces)
+    assert_alike(*found, alone, tolerance=1e-5)
+
+
+def test_gradient_checkpointing_changes_nothing(tmp_path, alone):
+    found = together.run(tmp_path, gradient_checkpointing=True)
+    assert_alike(*found, alone, tolerance=1e-5)
+
+
+def test_half_precision_learns_alike(tmp_path, alone):
+    model, history = together.run(tmp_path, precision="bf16")
+    losses = [[r["ce"] for r in h if "ce" in r] for h in (history, alone[1])]
+    assert losses[0] == pytest.approx(losses[1], abs=0.05)
+    assert losses[0] != losses[1]
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+
+
+@pytest.mark.slow
+def test_torchrun_equals_one_process(tmp_path, alone):
+    succeeded(torchrun(tmp_path))
+    assert_alike(*stored(tmp_path), alone)
+
+
+@pytest.mark.slow
+@needs_deepspeed
+@pytest.mark.parametrize("deepspeed", ["zero2", "zero3"])
+def test_deepspeed_in_one_process_equals_a_run_without(tmp_path, alone, deepspeed):
+    succeeded(start(tmp_path, deepspeed=deepspeed))
+    assert_alike(*stored(tmp_path), alone)
+
+
+@pytest.mark.slow
+@needs_deepspeed
+@pytest.mark.parametrize("deepspeed", ["zero1", "zero2_offload"])
+def test_torchrun_with_deepspeed_equals_one_process(tmp_path, alone, deepspeed):
+    succeeded(torchrun(tmp_path, deepspeed=deepspeed))
+    assert_alike(*stored(tmp_path), alone)
+
+
+@pytest.mark.slow
+@needs_deepspeed
+@pytest.mark.parametrize("deepspeed", ["zero2", "zero3"])
+def test_two_ray_workers_with_deepspeed_equal_one_process(tmp_path, alone, deepspeed):
+    found = together.run(tmp_path, workers=2, deepspeed=deepspeed)
+    assert_alike(*found, alone)
+    assert_alike(*stored(tmp_path), alone)
+    left = {path.name for path in (tmp_path / "checkpoints").iterdir()}
+    assert left == {"checkpoint-12", "fingerprint.json"}
+
+
+@pytest.mark.slow
+@needs_deepspeed
+@pytest.mark.parametrize("deepspeed", [None, "zero3"])
+def test_dead_worker_is_replaced_and_training_goes_on(
+    tmp_path, alone, caplog, deepspeed
+):
+    scenes = tiny.setting()[0]
+    dying = together.DyingImages(scenes, tmp_path / "died", kill_at=7)
+    with caplog.at_level(logging.WARNING):
+        found = together.run(tmp_path, dying, workers=2, deepspeed=deepspeed)
+    assert (tmp_path / "died").exists()
+    assert "started again from the last whole checkpoint" in caplog.text
+    assert_alike(*found, alone)
+
+
+class NoImages(tiny.DotImages):
+    def batch(self, split, filenames):
+        return super().batch(split, filenames).astype("float32") * float("nan")
+
+
+@pytest.mark.slow
+def test_error_of_a_ray_worker_arrives(tmp_path):
+    scenes = tiny.setting()[0]
+    with pytest.raises((NonFiniteLossError, ValueError), match="not finite|features"):
+        together.run(tmp_path, NoImages(scenes), workers=2)
+
+
+@needs_deepspeed
+def test_checkpoint_of_another_stage_is_refused_not_removed(tmp_path, monkeypatch):
+    together.run(tmp_path)
+    monkeypatch.setattr(
+        "igllm_pipelines.train.trainer.ModelTrainer.layout",
+        lambda self: {"processes": 2, "zero_stage": 2},
+    )
+    with pytest.raises(CheckpointError, match="Go on as it was started"):
+        together.run(tmp_path)
+    assert (tmp_path / "checkpoints/checkpoint-12").is_dir()
