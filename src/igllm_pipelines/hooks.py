@@ -14,6 +14,8 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
+from igllm_pipelines.train import group
+
 logger = logging.getLogger("igllm_pipelines")
 _BATCH = 1000  # MLflow's limit of metrics in one call
 
@@ -203,6 +205,39 @@ def _table(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
 
 def _cell(value: Any) -> Any:
     return str(value) if isinstance(value, list) else value
+
+
+class GroupHook:
+    r"""Guards a run whose processes a launcher started (``torchrun``, ``deepspeed``).
+
+    All of them train; the first one alone stores and logs. They share one node only:
+    everything else would be done by each of them, in the same files. ::
+
+        torchrun --nproc-per-node 2 -m kedro run \
+            --pipelines=2d.float --nodes=2d.float.train_model
+    """
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Any, catalog: Any) -> None:
+        """Lets training through; on the other processes it stays in memory.
+
+        Raises:
+            ValueError: the run holds other nodes.
+        """
+        if group.size() == 1:
+            return
+        others = [n.name for n in pipeline.nodes if not n.name.endswith("train_model")]
+        if others:
+            raise ValueError(
+                f"{group.size()} processes were started, and all of them would run "
+                f"{others[0]}; run the other nodes first, by one process, and start "
+                "several with --nodes=<domain>.<encoding>.train_model alone"
+            )
+        if group.rank():
+            from kedro.io import MemoryDataset
+
+            for name in pipeline.outputs():
+                catalog[name] = MemoryDataset()
 
 
 class ProgressHook:

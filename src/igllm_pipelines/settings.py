@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
-from igllm_pipelines.hooks import ExperimentRunHook, ProgressHook
+from igllm_pipelines.hooks import ExperimentRunHook, GroupHook, ProgressHook
 from igllm_pipelines.quiet import be_quiet
+from igllm_pipelines.train import group
 
 be_quiet()
 
@@ -29,8 +30,9 @@ def _artifacts() -> str | None:
     return (Path(uri.removeprefix("sqlite:///")).parent / "artifacts").as_posix()
 
 
-HOOKS = (ExperimentRunHook(), ProgressHook())
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
+_FIRST = group.rank() == 0  # of the processes that torchrun started: it logs for all
+HOOKS = (GroupHook(), *((ExperimentRunHook(), ProgressHook()) if _FIRST else ()))
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", *(() if _FIRST else ("kedro-mlflow",)))
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     # an environment names only what differs
