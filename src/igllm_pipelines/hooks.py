@@ -199,7 +199,7 @@ def _numbers(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 def _table(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
     """Rows of nested values as columns, for MLflow's view of tables."""
     flat = [dict(flatten(row)) for row in rows]
-    names = dict.fromkeys(name for row in flat for name in row)
+    names = dict.fromkeys(n for row in flat for n, v in row.items() if v is not None)
     return {name: [_cell(row.get(name)) for row in flat] for name in names}
 
 

@@ -175,7 +175,9 @@ def test_char_model_never_says_num():
     assert not any("[NUM]" in record["text"] for record in records)
 
 
-@pytest.mark.parametrize("heads", [{"numeric_head": "mixture"}, {"value_feedback": 1}])
+@pytest.mark.parametrize(
+    "heads", [{"numeric_head": "mixture"}, {"value_feedback": True}]
+)
 def test_batch_size_changes_no_result_of_other_heads(heads):
     one, many = (
         predict("clevr", replace(CONFIG, batch_size=size, max_tokens=60), **heads)

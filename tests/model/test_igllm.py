@@ -172,7 +172,10 @@ def test_untrained_feedback_changes_nothing_and_learns():
 def test_number_token_loss_where_numbers_are_text():
     digits = list(range(4, 14))
     model = small_model(
-        numeric_head="none", number_token_weight=0.3, digit_ids=digits, value_feedback=1
+        numeric_head="none",
+        number_token_weight=0.3,
+        digit_ids=digits,
+        value_feedback=True,
     )
     batch = small_batch()
     out = model(**batch)

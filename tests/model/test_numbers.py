@@ -71,13 +71,14 @@ def test_mixture_estimate_is_mean_and_deviation_of_drawn_numbers():
     for row in range(len(outputs)):
         which = rng.choice(3, 100_000, p=weights[row])
         drawn = rng.normal(means[row, which], stds[row, which])
-        assert value[row] == pytest.approx(drawn.mean(), abs=0.02)
-        assert std[row] == pytest.approx(drawn.std(), rel=0.02)
+        assert float(value[row]) == pytest.approx(drawn.mean(), abs=0.02)
+        assert float(std[row]) == pytest.approx(drawn.std(), rel=0.02)
 
 
 def test_mixture_is_never_surer_than_its_smallest_deviation():
     outputs = torch.tensor([[0.0, 0.7, -1e4]])
-    assert GaussianMixture(0.01).estimate(outputs).std == pytest.approx(0.01)
+    std = GaussianMixture(0.01).estimate(outputs).std
+    assert float(std) == pytest.approx(0.01)
     assert torch.isfinite(GaussianMixture().loss(outputs, torch.tensor([0.7])))
 
 

@@ -1,11 +1,12 @@
 """An ablation as Kedro runs it, on a folder of dots and with a tiny model."""
 
-import json
 from dataclasses import replace
 
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from kedro_datasets.json import JSONDataset
+from kedro_datasets.text import TextDataset
 
 from igllm_pipelines.datasets.folder import FolderDataset
 from igllm_pipelines.datasets.raw import RawDataset
@@ -71,15 +72,14 @@ def run(inputs, folder):
         {
             **memory,
             "ablation_folder": FolderDataset(filepath=str(folder)),
-            "ablation_runs": MemoryDataset(),
+            "ablation_runs": JSONDataset(filepath=f"{folder}_runs.json"),
+            "ablation": JSONDataset(filepath=f"{folder}_table.json"),
+            "ablation_summary": TextDataset(filepath=f"{folder}_summary.txt"),
         }
     )
-    outputs = SequentialRunner().run(ablation.create_pipeline(), catalog)
-    return (
-        catalog["ablation_runs"].load(),
-        outputs["ablation"].load(),
-        outputs["ablation_summary"].load(),
-    )
+    SequentialRunner().run(ablation.create_pipeline(), catalog)
+    names = ("ablation_runs", "ablation", "ablation_summary")
+    return tuple(catalog.load(name) for name in names)
 
 
 def test_every_encoding_from_every_seed_in_one_table(inputs, tmp_path):
@@ -89,7 +89,6 @@ def test_every_encoding_from_every_seed_in_one_table(inputs, tmp_path):
     ]
     assert len(rows) == 2 * len(ABLATION.encodings)
     assert {row["images"] for row in rows} == {3, 4}  # the first 4 of 5
-    assert json.loads(json.dumps(rows)) == rows
     assert all(name in summary for name in ABLATION.encodings)
     stated = [r["metrics"]["random"].get("number_std") for r in runs]
     assert [s is not None for s in stated] == [
