@@ -9,6 +9,7 @@ import click
 
 from igllm_pipelines.apps.assets import assets
 from igllm_pipelines.apps.data import data
+from igllm_pipelines.apps.plan import plan
 
 
 class Shell(click.Group):
@@ -50,8 +51,10 @@ def main() -> None:
     igllm data export clevr --out exported  the official layout
     igllm assets check --root my_models     what of a folder can be used
     igllm assets preview                    pictures of all assets
+    igllm plan --env=paper --pipeline=2d    what training will cost
     """
 
 
 main.add_command(data)
 main.add_command(assets)
+main.add_command(plan)

@@ -79,7 +79,7 @@ class Project:
         from igllm_pipelines.domains.sources import scene_config
 
         with explained():
-            return scene_config(domain, self._of_domain("scenes", domain))
+            return scene_config(domain, self.of_domain("scenes", domain))
 
     def rendering(self, domain: str) -> "RenderingConfig":
         """How the scenes of a domain are rendered, checked."""
@@ -87,10 +87,11 @@ class Project:
 
         with explained():
             return rendering_config(
-                self._of_domain("rendering", domain), self.parameters.get("ray")
+                self.of_domain("rendering", domain), self.parameters.get("ray")
             )
 
-    def _of_domain(self, group: str, domain: str) -> Mapping[str, Any]:
+    def of_domain(self, group: str, domain: str) -> Mapping[str, Any]:
+        """The parameters ``<group>.<domain>``; none where there are none."""
         of_all = self.parameters.get(group, {})
         if not isinstance(of_all, Mapping):
             raise ValueError(f"{group}: a mapping is wanted, not {of_all!r}")

@@ -1,0 +1,316 @@
+"""What a training costs before it starts: parameters, memory, arithmetic, hours.
+
+Everything here is arithmetic on shapes; nothing is built, read or measured. The
+formulas are stated where they are used. They leave out what is small (norms, biases,
+the numeric head's work), so take the figures to be good to a tenth or two.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from igllm_pipelines.model.config import ModelConfig, TowerConfig
+from igllm_pipelines.train.config import TrainingConfig
+from igllm_pipelines.train.shapes import LanguageShape, TowerShape
+
+GIB = 2**30
+# CUDA's context and what the allocator holds without need
+RESERVE_BYTES = int(1.5 * GIB)
+# DeepSpeed's defaults: numbers in a bucket, and numbers that ZeRO-3 gathers at once
+BUCKET = 500_000_000
+LIVE = 1_000_000_000
+_QUANTIZED_BYTES = {"4bit": 0.56, "8bit": 1.03}  # with their scales
+
+
+class Part(NamedTuple):
+    """A part of a model: its parameters, and whether training moves them."""
+
+    name: str
+    parameters: int
+    trained: bool
+
+
+class Gpu(NamedTuple):
+    """A GPU: memory, and peak of dense bf16 matrix products by its data sheet."""
+
+    name: str
+    gib: int
+    tflops: float
+
+
+GPUS: Mapping[str, Gpu] = {
+    "a100": Gpu("A100 80GB", 80, 312),
+    "a100-40": Gpu("A100 40GB", 40, 312),
+    "h100": Gpu("H100", 80, 989),
+    "h200": Gpu("H200", 141, 989),
+    "l40s": Gpu("L40S", 48, 362),
+    "a6000": Gpu("RTX A6000", 48, 155),
+    "l4": Gpu("L4", 24, 121),
+    "rtx5090": Gpu("RTX 5090", 32, 209),
+    "rtx4090": Gpu("RTX 4090", 24, 165),
+    "rtx3090": Gpu("RTX 3090", 24, 71),
+}
+
+
+class Stage(NamedTuple):
+    """A way to share a training's state: ZeRO stage 0 (plain DDP) to 3."""
+
+    name: str
+    zero: int
+    offload: bool
+
+
+STAGES = (
+    Stage("no DeepSpeed", 0, False),
+    Stage("ZeRO-1", 1, False),
+    Stage("ZeRO-2", 2, False),
+    Stage("ZeRO-2, offload", 2, True),
+    Stage("ZeRO-3", 3, False),
+    Stage("ZeRO-3, offload", 3, True),
+)
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Tokens of a sequence beside the image's.
+
+    Attributes:
+        prompt: before and after the image, up to the answer.
+        answer: mean of the training programs; the loss is on these.
+        longest: longest answer seen.
+        exact: counted by the tokenizer, not estimated from the text.
+    """
+
+    prompt: int
+    answer: float
+    longest: int
+    exact: bool
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """One training, as shapes and numbers.
+
+    Attributes:
+        tower, language: shapes.
+        tower_config, model, training: as in the parameters.
+        lengths: of its texts.
+        extra: parts beyond tower, language model, LoRA and projector, all trained.
+        gpus: that train together.
+        features_cached: the tower's features come from the disk.
+    """
+
+    tower: TowerShape
+    language: LanguageShape
+    tower_config: TowerConfig
+    model: ModelConfig
+    training: TrainingConfig
+    lengths: Lengths
+    extra: tuple[Part, ...] = ()
+    gpus: int = 1
+    features_cached: bool = False
+    parts: tuple[Part, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", _parts(self))
+
+    @property
+    def tokens(self) -> float:
+        """Tokens of a mean sequence, those of the image included."""
+        return self.lengths.prompt + self.tower.num_tokens + self.lengths.answer
+
+    @property
+    def trained(self) -> int:
+        """Parameters that training moves."""
+        return sum(part.parameters for part in self.parts if part.trained)
+
+    @property
+    def frozen(self) -> int:
+        """Parameters that stay."""
+        return sum(part.parameters for part in self.parts if not part.trained)
+
+    @property
+    def samples(self) -> int:
+        """Images that go through the model, repeated ones counted again."""
+        return self.training.steps * self.training.batch_size
+
+    @property
+    def micro_batch(self) -> float:
+        """Images that a GPU holds at once."""
+        pieces = self.gpus * self.training.gradient_accumulation
+        return self.training.batch_size / pieces
+
+
+def _parts(plan: TrainingPlan) -> tuple[Part, ...]:
+    tower, model = plan.tower, plan.model
+    trainable = 0 if plan.tower_config.frozen else tower.trainable
+    full = model.lora_r == 0
+    lora = plan.language.lora_parameters(model.lora_r, model.lora_targets)
+    projector = projector_parameters(model, tower.width, plan.language.hidden_dim)
+    parts = [
+        Part("tower", trainable, True),
+        Part("tower", tower.parameters - trainable, False),
+        Part("language model", plan.language.parameters, full),
+        Part("LoRA", lora, True),
+        Part("projector", projector, True),
+        *plan.extra,
+    ]
+    return tuple(part for part in parts if part.parameters)
+
+
+def projector_parameters(model: ModelConfig, width: int, hidden_dim: int) -> int:
+    """Of the projector: matrices with biases, and its norm."""
+    count = width * hidden_dim + hidden_dim
+    if model.projector == "mlp2x_gelu":
+        count += hidden_dim * hidden_dim + hidden_dim
+    return count + 2 * hidden_dim * model.projector_norm
+
+
+class Memory(NamedTuple):
+    """Bytes on each GPU; ``host``: on the machine's memory, of each GPU's share."""
+
+    weights: float
+    states: float
+    activations: float
+    host: float
+
+    @property
+    def total(self) -> float:
+        """On the GPU, with `RESERVE_BYTES`."""
+        return self.weights + self.states + self.activations + RESERVE_BYTES
+
+
+def memory(plan: TrainingPlan, stage: Stage) -> Memory:
+    """Memory of a GPU under a ZeRO stage.
+
+    With F frozen and T trained numbers on N GPUs, in bf16 under DeepSpeed: frozen
+    weights 2F, trained ones 2T, gradients 2T, fp32 copy and AdamW's moments 12T. ZeRO-1
+    divides the last by N, ZeRO-2 the gradients too, ZeRO-3 all; offload moves the last
+    to the host. Beside them two buckets of up to `BUCKET` numbers, and under ZeRO-3 up
+    to `LIVE` gathered ones. In float32, and without DeepSpeed, weights and gradients
+    take 4 bytes, the moments 8. Quantized and bf16 frozen weights count as stored.
+    """
+    half = plan.training.precision == "bf16" and stage.zero > 0
+    width = 2 if half else 4
+    state_bytes = 12 if half else 8
+    count, sharded = plan.trained, plan.gpus
+    frozen = _frozen_bytes(plan, width)
+    weights = frozen + width * count
+    gradients = width * count / (sharded if stage.zero >= 2 else 1)
+    states = state_bytes * count / (sharded if stage.zero >= 1 else 1)
+    buckets = 2 * width * min(BUCKET, count) if stage.zero and sharded > 1 else 0
+    if stage.zero == 3:
+        gathered = width * min(LIVE, plan.trained + plan.frozen)
+        weights = weights / sharded + (gathered if sharded > 1 else 0)
+    host = states if stage.offload else 0
+    on_gpu = gradients + buckets + states - host
+    return Memory(weights, on_gpu, activations(plan), host)
+
+
+def _frozen_bytes(plan: TrainingPlan, width: int) -> float:
+    """Of the weights that stay; the language model's as they were loaded."""
+    model = plan.model
+    loaded = 2 if model.dtype == "bfloat16" else width
+    each: float = _QUANTIZED_BYTES.get(model.quantization, min(loaded, 4))
+    language = sum(
+        p.parameters for p in plan.parts if p.name == "language model" and not p.trained
+    )
+    tower = 0 if plan.features_cached else plan.frozen - language
+    return each * language + width * tower
+
+
+def activations(plan: TrainingPlan) -> float:
+    """Bytes that the backward pass needs, of one batch on one GPU.
+
+    Of a block and a token, with hidden width h, MLP width f, query width q, key width k
+    and w bytes a number (2 in bf16, else 4): the inputs of both norms in fp32 (8h),
+    queries, keys, values and attention's output (w (2q + 2k)), gate, up and their
+    product (3wf), and for LoRA with dropout a copy and a mask of each target's input.
+    Under gradient checkpointing each block keeps its input alone (wh), and one block
+    is there in full. Logits and their gradients at labelled tokens: w + 8 bytes a word
+    of the vocabulary. A frozen tower keeps one block, a trained one all of them.
+    """
+    shape, width = plan.language, 2 if plan.training.precision == "bf16" else 4
+    tokens = plan.micro_batch * plan.tokens
+    block = tokens * _block_bytes(plan, width)
+    if plan.training.gradient_checkpointing:
+        blocks = shape.layers * tokens * shape.hidden_dim * width + block
+    else:
+        blocks = shape.layers * block
+    labelled = plan.micro_batch * plan.lengths.answer
+    logits = labelled * shape.vocab_size * (width + 8)
+    tower: float = 0
+    if not plan.features_cached:
+        kept = 1 if plan.tower_config.frozen else 2 * plan.tower.blocks
+        tower = plan.micro_batch * plan.tower.hidden_bytes * kept * width / 2
+    return blocks + max(logits, tower)
+
+
+def _block_bytes(plan: TrainingPlan, width: int) -> float:
+    shape, model = plan.language, plan.model
+    queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    total = 8 * shape.hidden_dim + width * (2 * queries + 2 * keys + 3 * shape.mlp_dim)
+    if model.lora_r:
+        chosen = model.lora_targets
+        inputs = [
+            linear[0]
+            for name, linear in shape.linears.items()
+            if isinstance(chosen, str) or name in chosen
+        ]
+        copy = width + 1 if model.lora_dropout else 0
+        total += sum(copy * size + width * model.lora_r for size in inputs)
+    return total
+
+
+def flops_per_sample(plan: TrainingPlan) -> float:
+    """Arithmetic of one training image.
+
+    ::
+
+        S tokens; M numbers in the matrices of all blocks; L LoRA's; P the projector's
+        A = heads x head_dim x layers x S / 2 x 2    causal attention, a token
+        forward     2 (M + L + A) S
+        backward    2 (M + 2 L + 2.5 A) S            M once: no weight gradients
+                    2 (2 M + 2.5 A) S                where the language model is trained
+        recomputed  as forward, under gradient checkpointing
+        vocabulary  2 V h of each answer token, forward and backward
+        projector   6 P of each image token
+        tower       its forward pass, three times that where it is trained; nothing
+                    where its features are cached
+    """
+    shape, model = plan.language, plan.model
+    full = model.lora_r == 0
+    matrices = shape.layers * sum(a * b for a, b in shape.linears.values())
+    lora = shape.lora_parameters(model.lora_r, model.lora_targets)
+    attention = shape.layers * shape.heads * shape.head_dim * plan.tokens
+    forward = matrices + lora + attention
+    backward = (2 if full else 1) * matrices + 2 * lora + 2.5 * attention
+    passes = forward * (1 + plan.training.gradient_checkpointing) + backward
+    vocabulary = shape.vocab_size * shape.hidden_dim * (3 if full else 2)
+    projector = projector_parameters(model, plan.tower.width, shape.hidden_dim)
+    tower = 0 if plan.features_cached else plan.tower.macs
+    return 2 * (
+        passes * plan.tokens
+        + vocabulary * plan.lengths.answer
+        + 3 * projector * plan.tower.num_tokens
+        + tower * (1 if plan.tower_config.frozen else 3)
+    )
+
+
+def gpu_hours(plan: TrainingPlan, gpu: Gpu, utilisation: float) -> float:
+    """Hours of one GPU: ``samples x flops / (peak x utilisation) / 3600``.
+
+    Args:
+        plan: the training.
+        gpu: whose peak counts. In float32 it is taken to be half as high.
+        utilisation: share of the peak that is reached, in (0, 1]. It holds for large
+            models; a tiny one waits for kernels to start.
+    """
+    half = 1 if plan.training.precision == "bf16" else 0.5
+    rate = gpu.tflops * 1e12 * half * utilisation
+    return plan.samples * flops_per_sample(plan) / rate / 3600
+
+
+def feature_bytes(tower: TowerShape, num_images: int) -> int:
+    """Cached features of so many images, in half precision."""
+    return 2 * tower.num_tokens * tower.width * num_images
