@@ -127,14 +127,19 @@ def _experiment(
 ) -> Experiment:
     """The plan of one model, from the parameters."""
     from igllm_pipelines.apps.machine import model_folder
+    from igllm_pipelines.domains.variants import with_variant
     from igllm_pipelines.model.config import ModelConfig, TowerConfig
     from igllm_pipelines.train.config import TrainingConfig
     from igllm_pipelines.train.plan import TrainingPlan
     from igllm_pipelines.train.shapes import language_shape, tower_shape
 
-    tower = TowerConfig(**project.of_domain("tower", domain))
-    model = ModelConfig(**project.of_domain("model", domain))
-    training = TrainingConfig(**project.of_domain("training", domain))
+    def varied(config: Any, part: str) -> Any:
+        given = config(**project.of_domain(part, domain))
+        variants = project.parameters.get("variants") or {}
+        return with_variant(given, variants, encoding, part)
+
+    tower, model = varied(TowerConfig, "tower"), varied(ModelConfig, "model")
+    training = varied(TrainingConfig, "training")
     numbers = parse_encoding(encoding).numbers
     if numbers == "char":
         model = replace(model, numeric_head="none")

@@ -62,7 +62,7 @@ def _model(plan: TrainingPlan) -> str:
     state = "frozen" if tower.frozen else "trained"
     return (
         f"{language} ({', '.join(details)}), {eyes} ({tower.image_px} px, {state}), "
-        f"{model.projector} projector, numeric head {model.numeric_head} for float"
+        f"{model.projector} projector"
     )
 
 

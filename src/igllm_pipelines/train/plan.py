@@ -153,6 +153,7 @@ def _parts(plan: TrainingPlan) -> tuple[Part, ...]:
         Part("language model", plan.language.parameters, full),
         Part("LoRA", lora, True),
         Part("projector", projector, True),
+        Part("numeric head", head_parameters(model, plan.language.hidden_dim), True),
         *plan.extra,
     ]
     return tuple(part for part in parts if part.parameters)
@@ -164,6 +165,17 @@ def projector_parameters(model: ModelConfig, width: int, hidden_dim: int) -> int
     if model.projector == "mlp2x_gelu":
         count += hidden_dim * hidden_dim + hidden_dim
     return count + 2 * hidden_dim * model.projector_norm
+
+
+def head_parameters(model: ModelConfig, hidden_dim: int) -> int:
+    """Of the numeric head, without value feedback."""
+    if model.numeric_head == "none":
+        return 0
+    if model.numeric_head == "linear":
+        return hidden_dim + 1
+    outputs = 1 if model.numeric_head == "tanh_mlp_gelu" else 3
+    outputs *= model.mixture_components if model.numeric_head == "mixture" else 1
+    return (hidden_dim + 1) * (hidden_dim + outputs)
 
 
 class Memory(NamedTuple):
