@@ -116,8 +116,9 @@ def _chosen_gpu(name: str | None, found: Sequence["FoundGpu"]) -> tuple["Gpu", s
             raise click.ClickException(f"--gpu {name}: known are {', '.join(GPUS)}")
         return GPUS[name], "asked for"
     for gpu in found:
-        for known in reversed(GPUS.values()):
-            if known.name.split()[-1 if "RTX" in known.name else 0] in gpu.name:
+        for known in GPUS.values():
+            label = known.name.split()[1 if "RTX" in known.name else 0]
+            if label in gpu.name.replace("-", " ").split():
                 return known._replace(gib=round(gpu.gib)), "found here"
     return GPUS["a100"], "none found here"
 
