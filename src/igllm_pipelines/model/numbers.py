@@ -5,7 +5,7 @@ Where numbers are text, the number-token loss says how far a wrong digit is off.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64
@@ -25,6 +25,7 @@ class NumberEstimate(NamedTuple):
     std: Tensor | None
 
 
+@runtime_checkable
 class NumberModel(Protocol):
     """What a readout's outputs mean and how they are learned."""
 

@@ -1,13 +1,12 @@
 """Images of any size made square, pixel for pixel as CLIP's image processor does it."""
 
 import numpy as np
-from jaxtyping import UInt8
+from numpy.typing import NDArray
 
 from igllm_pipelines.model.towers import CLIP_MEAN
 
-Image = UInt8[np.ndarray, "rows columns 3"]
-Square = UInt8[np.ndarray, "side side 3"]
-Resized = UInt8[np.ndarray, "new_rows new_columns 3"]
+Image = NDArray[np.uint8]  # (rows, columns, 3)
+Square = NDArray[np.uint8]  # (side, side, 3)
 
 # the processor of LLaVA rounds CLIP's mean color down
 PAD_COLOR = tuple(int(255 * mean) for mean in CLIP_MEAN)
@@ -84,7 +83,7 @@ def _resized_size(width: int, height: int, side: int) -> tuple[int, int]:
     return int(side * width / height), side
 
 
-def _resized(image: Image, columns: int, rows: int) -> Resized:
+def _resized(image: Image, columns: int, rows: int) -> Image:
     from PIL import Image as pillow
 
     resized = pillow.fromarray(image).resize((columns, rows), pillow.Resampling.BICUBIC)

@@ -1,7 +1,7 @@
 """What images and cached features look like to models."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from igllm_pipelines.model.preprocess import Image, fit_image
 
 
+@runtime_checkable
 class VisionSource(Protocol):
     """Where images or cached features come from."""
 
@@ -17,6 +18,7 @@ class VisionSource(Protocol):
         ...
 
 
+@runtime_checkable
 class ImageSource(VisionSource, Protocol):
     """Where images come from, each of its own size."""
 
@@ -25,6 +27,7 @@ class ImageSource(VisionSource, Protocol):
         ...
 
 
+@runtime_checkable
 class CachedFeatures(VisionSource, Protocol):
     """Features that may have been cached, or not."""
 

@@ -98,8 +98,8 @@ def error_intervals(
     >>> intervals["a"][0].mean, intervals["b"][1]
     (3.0, Interval(mean=0.5, low=0.5, high=0.5))
     """
-    shape = next(iter(errors.values())).shape
-    draws = _Draws(*shape, np.random.default_rng(seed))
+    seeds, images = next(iter(errors.values())).shape
+    draws = _Draws(seeds, images, np.random.default_rng(seed))
     means = {name: float(np.nanmean(values)) for name, values in errors.items()}
     drawn = {name: draws.means(values) for name, values in errors.items()}
     found: dict[str, tuple[Interval, Interval | None]] = {}

@@ -148,9 +148,10 @@ def _ray(workers: int) -> Iterator[None]:
 
 def _fit(job: Job) -> None:
     """Runs the group until it ends well; starts it again where a process died."""
+    failures: list[Exception] = []
     for restart in range(MAX_RESTARTS + 1):
         failures = _fit_once(job)
-        if failures is None:
+        if not failures:
             return
         for error in failures:
             if isinstance(error, _LASTING):
@@ -168,8 +169,8 @@ def _fit(job: Job) -> None:
     ) from failures[0]
 
 
-def _fit_once(job: Job) -> list[Exception] | None:
-    """What the workers raised, None where they ended well."""
+def _fit_once(job: Job) -> list[Exception]:
+    """What the workers raised, nothing where they ended well."""
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
     from ray.train.v2.api.exceptions import TrainingFailedError
@@ -188,7 +189,7 @@ def _fit_once(job: Job) -> list[Exception] | None:
         except TrainingFailedError as error:
             failures = getattr(error, "worker_failures", None) or {0: error}
             return [_cause(failure) for failure in failures.values()]
-    return None
+    return []
 
 
 def _cause(error: Exception) -> Exception:
