@@ -7,6 +7,9 @@ from igllm_pipelines.train.compiled import blocks, compiled_blocks, eagerly
 from tests.model.small import small_batch, small_model
 from tests.train import tiny
 
+# torch looks at .grad of what it compiles; as an error, the warning ends the look
+pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
+
 
 def losses(model, batch):
     model.zero_grad()

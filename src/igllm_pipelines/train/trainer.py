@@ -273,13 +273,19 @@ def _checkpointed_activations(model: IGLLM, enabled: bool) -> Iterator[None]:
     if not enabled:
         yield
         return
-    model.language_model.gradient_checkpointing_enable(
-        gradient_checkpointing_kwargs={"use_reentrant": False}
-    )
+    prefix = _checkpointing_prefix(model.language_model)
+    enable = getattr(model.language_model, f"{prefix}_enable")
+    enable(**{f"{prefix}_kwargs": {"use_reentrant": False}})
     try:
         yield
     finally:
-        model.language_model.gradient_checkpointing_disable()
+        getattr(model.language_model, f"{prefix}_disable")()
+
+
+def _checkpointing_prefix(language_model: nn.Module) -> str:
+    """What transformers calls it: the older name is deprecated in 5.23."""
+    new = "activation_checkpointing"
+    return new if hasattr(language_model, f"{new}_enable") else "gradient_checkpointing"
 
 
 def train_model(
