@@ -23,7 +23,7 @@ from igllm_pipelines.train.config import TrainingConfig, WarmUpConfig
         (TrainingConfig, {"save_every": 30}, "multiple of log_every"),
         (TrainingConfig, {"learning_rate": 0.0}, "learning_rate"),
         (TrainingConfig, {"num_samples": 0}, "num_samples"),
-        (WarmUpConfig, {"steps": 0}, "steps must be positive"),
+        (WarmUpConfig, {"steps": -1}, "steps must not be negative"),
         (InferenceConfig, {"batch_size": 0}, "batch_size"),
         (InferenceConfig, {"attribute_order": "random"}, "attribute_order"),
     ],

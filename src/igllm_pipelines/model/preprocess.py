@@ -87,4 +87,4 @@ def _resized(image: Image, columns: int, rows: int) -> Image:
     from PIL import Image as pillow
 
     resized = pillow.fromarray(image).resize((columns, rows), pillow.Resampling.BICUBIC)
-    return np.asarray(resized)
+    return np.array(resized)  # asarray would be read-only
