@@ -104,14 +104,20 @@ class PictureFiles:
 def forward(
     model: IGLLM, batch: Mapping[str, Tensor], *, everywhere: bool, masked: bool
 ) -> tuple[Tensor, Tensor]:
-    """Cross-entropy and squared error of a batch; the model's numbers are not fed back.
+    """Cross-entropy and the numbers' loss; the model's numbers are not fed back.
 
     Args:
-        model: with a numeric head that learns by the squared error.
+        model: with a numeric head.
         batch: as `IGLLM.forward` takes it, and ``attention_mask`` if `masked`.
         everywhere: logits of all positions, and not of the labelled ones alone.
         masked: the padding is masked, which causal attention does not need.
+
+    Raises:
+        ValueError: the model has no numeric head.
     """
+    head = model.numeric_head
+    if head is None:
+        raise ValueError("this model has no numeric head")
     ids, labels = batch["input_ids"], batch["labels"]
     sequence = model.embed(batch["vision"], batch["prefix_ids"], ids)
     mask = None
@@ -134,6 +140,4 @@ def forward(
             model.logits(predicting[labelled]), labels[labelled]
         )
     where = labels == model.num_id
-    values = model.numbers(predicting[where])
-    values = getattr(values, "value", values)
-    return ce, functional.mse_loss(values, batch["numbers"][where])
+    return ce, head.loss(head(predicting[where]), batch["numbers"][where])

@@ -190,10 +190,10 @@ class Bench:
         return {**batch, "vision": torch.from_numpy(images), "prefix_ids": self._prefix}
 
     def losses(self, way: Way, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Cross-entropy and squared error."""
+        """Cross-entropy and the numbers' loss."""
         if way.maskless and way.labelled:
             output = self.model(**batch)
-            return output.ce, output.number_mse
+            return output.ce, output.number_loss
         everywhere, masked = not way.labelled, not way.maskless
         return forward(self.model, batch, everywhere=everywhere, masked=masked)
 
@@ -201,26 +201,36 @@ class Bench:
         """Trains on one batch; seconds of CPU."""
         start = time.process_time()
         batch = self.batch(way, self.rows(way, step), draw=True)
-        ce, mse = self.losses(way, batch)
-        (ce + self.model.float_weight * mse).backward()
+        ce, numbers = self.losses(way, batch)
+        (ce + self.model.float_weight * numbers).backward()
         weights = [p for p in self.model.parameters() if p.requires_grad]
         nn.utils.clip_grad_norm_(weights, 1.0)
         self._optimizers[way.fused].step()
         self.model.zero_grad()
         return time.process_time() - start
 
-    @torch.no_grad()
     def difference(self) -> float:
-        """Largest relative difference of both losses between the two ends."""
-        self.model.eval()
+        """Largest relative difference of losses and gradients between the two ends.
+
+        Of the gradients it is the length of their difference.
+        """
+        self.model.eval()  # no dropout
         plain, *_, ours = ways()
         rows = self.rows(plain, 0)
-        found = [
-            torch.stack(self.losses(way, self.batch(way, rows, draw=False)))
-            for way in (plain, ours)
-        ]
+        found = [self._learned(way, rows) for way in (plain, ours)]
         self.model.train()
-        return float(((found[1] - found[0]) / found[0]).abs().max())
+        return max(
+            float((mine - other).norm() / other.norm())
+            for other, mine in zip(*found, strict=True)
+        )
+
+    def _learned(self, way: Way, rows: Sequence[int]) -> list[Tensor]:
+        """Both losses and their gradient on all trained weights, zeros included."""
+        ce, numbers = self.losses(way, self.batch(way, rows, draw=False))
+        weights = [p for p in self.model.parameters() if p.requires_grad]
+        gradients = torch.autograd.grad(ce + numbers, weights, materialize_grads=True)
+        gradient = torch.cat([part.flatten() for part in gradients])
+        return [ce.detach(), numbers.detach(), gradient]
 
 
 def draw(config: ClevrConfig, index: int) -> Scene:

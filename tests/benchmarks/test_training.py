@@ -65,15 +65,25 @@ def test_plain_gradients_are_those_of_the_model(bench):
     batch = bench.batch(replace(PLAIN, maskless=True), [0, 1, 2], draw=False)
     masked = bench.batch(PLAIN, [0, 1, 2], draw=False)
     gradients = []
-    for ce, mse in (
+    for ce, numbers in (
         forward(bench.model, masked, everywhere=True, masked=True),
         bench.losses(OURS, batch),
     ):
         bench.model.zero_grad()
-        (ce + mse).backward()
-        found = [p.grad for p in bench.model.parameters() if p.grad is not None]
-        gradients.append(torch.cat([gradient.flatten() for gradient in found]))
+        (ce + numbers).backward()
+        named = bench.model.named_parameters()
+        gradients.append({name: p.grad for name, p in named if p.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys()
+    parts = {name.partition(".")[0] for name in gradients[0]}
+    assert parts == {"projector", "language_model", "numeric_head"}
     torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-6)
+
+
+def test_plain_way_needs_a_numeric_head(bench):
+    batch = bench.batch(PLAIN, [0], draw=False)
+    bench.model.numeric_head = None
+    with pytest.raises(ValueError, match="no numeric head"):
+        forward(bench.model, batch, everywhere=True, masked=True)
 
 
 def test_difference_sees_another_loss(bench):
