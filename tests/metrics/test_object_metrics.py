@@ -155,7 +155,7 @@ def test_spheres_are_left_out_of_shape_only() -> None:
 
 
 def test_lists_of_different_length_are_refused() -> None:
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="one length"):
         match_scenes([None, None], [Scene(())])
 
 

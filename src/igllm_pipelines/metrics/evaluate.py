@@ -87,8 +87,8 @@ def number_std(records: Records) -> float:
 
     A model that knows how unsure it is states the root of its mean squared error.
 
-    >>> number_std([{"number_stds": [3.0, 4.0]}, {"number_stds": []}, {}]) ** 2
-    12.5
+    >>> number_std([{"number_stds": [1.0, 7.0]}, {"number_stds": []}, {}])
+    5.0
     """
     stds = [std for record in records for std in record.get("number_stds", ())]
     return math.sqrt(sum(std**2 for std in stds) / len(stds)) if stds else math.nan

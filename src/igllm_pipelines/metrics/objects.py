@@ -5,18 +5,21 @@ the list of predictions: it counts in `parse_rate` and nowhere else. A metric of
 nothing is NaN.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from igllm_pipelines.metrics.matching import (
+from igllm_pipelines.metrics.matching import Matches, match_scenes
+from igllm_pipelines.metrics.sums import SceneSums, scene_means, scene_shares
+from igllm_pipelines.metrics.table import (
+    BoolArray,
     FloatArray,
-    IntArray,
-    Matches,
-    match_scenes,
+    ObjectTable,
+    Scenes,
+    WordArray,
+    as_table,
 )
-from igllm_pipelines.scene import ProgramSyntax, Scene, SceneObject
+from igllm_pipelines.scene import ProgramSyntax
 from igllm_pipelines.scene.program import WORD_ATTRIBUTES
 from igllm_pipelines.scene.rotations import canonical_turn, quat_between
 
@@ -25,29 +28,42 @@ PERCENT = 100.0
 SHAPES_LEFT_OUT = frozenset({"sphere"})
 
 
-def parse_rate(preds: Sequence[Scene | None]) -> float:
+def parse_rate(preds: Scenes) -> float:
     """Percent of the answers that parse.
 
+    >>> from igllm_pipelines.scene import Scene
     >>> parse_rate([None, Scene(()), Scene(()), Scene(())])
     75.0
     """
-    parsed = sum(pred is not None for pred in preds)
-    return PERCENT * parsed / len(preds) if preds else np.nan
+    return parse_sums(preds).value
 
 
-def count_error(preds: Sequence[Scene | None], target: Sequence[Scene]) -> float:
+def parse_sums(preds: Scenes) -> SceneSums:
+    """`parse_rate` by scene."""
+    parsed = as_table(preds).parsed.astype(np.float64)
+    return SceneSums(parsed, np.ones_like(parsed), PERCENT)
+
+
+def count_error(preds: Scenes, target: Scenes) -> float:
     """Mean over scenes of |predicted - true number of objects|.
 
-    >>> from igllm_pipelines.scene import SceneObject
+    Raises:
+        ValueError: the lists have different lengths.
+
+    >>> from igllm_pipelines.scene import Scene, SceneObject
     >>> count_error([Scene(()), None], [Scene((SceneObject(),)), Scene(())])
     1.0
     """
-    errors = [
-        abs(len(pred.objects) - len(true.objects))
-        for pred, true in zip(preds, target, strict=True)
-        if pred is not None
-    ]
-    return float(np.mean(errors)) if errors else np.nan
+    return count_sums(preds, target).value
+
+
+def count_sums(preds: Scenes, target: Scenes) -> SceneSums:
+    """`count_error` by scene."""
+    guessed, true = as_table(preds), as_table(target)
+    if len(guessed) != len(true):
+        raise ValueError(f"{len(guessed)} predicted scenes, {len(true)} true ones")
+    errors = np.abs(guessed.counts - true.counts) * guessed.parsed
+    return SceneSums(errors.astype(np.float64), guessed.parsed.astype(np.float64))
 
 
 def l2(matches: Matches) -> float:
@@ -55,18 +71,18 @@ def l2(matches: Matches) -> float:
 
     A scene without a pair is left out.
 
-    >>> from igllm_pipelines.scene import SceneObject
+    >>> from igllm_pipelines.scene import Scene, SceneObject
     >>> one, two = (Scene((SceneObject(location=(x, 0, 0)),)) for x in (1, 2))
     >>> l2(match_scenes([one, two], [two, two]))
     0.5
     """
-    return _mean_by_scene(matches, matches.distance)
+    return scene_means(matches, matches.distance, _num_scenes(matches)).value
 
 
 def geodesic(
     matches: Matches,
-    preds: Sequence[Scene | None],
-    target: Sequence[Scene],
+    preds: Scenes,
+    target: Scenes,
     symmetries: Mapping[str, int] | None = None,
 ) -> float:
     """Angle in degrees between the rotations of matched pairs, averaged as `l2`.
@@ -83,52 +99,54 @@ def geodesic(
             for any angle. Of the rotations that look the same, the nearest one counts;
             the paper knows no symmetries.
 
+    >>> from igllm_pipelines.scene import Scene, SceneObject
     >>> turned = Scene((SceneObject(rotation=(0, 0, 0, 1)),))
     >>> none = Scene((SceneObject(rotation=(1, 0, 0, 0)),))
     >>> geodesic(match_scenes([turned], [none]), [turned], [none])
     180.0
     """
     angles = pair_angles_deg(matches, preds, target, symmetries or {})
-    return _mean_by_scene(matches, angles)
+    return scene_means(matches, angles, _num_scenes(matches)).value
+
+
+def _num_scenes(matches: Matches) -> int:
+    """Scenes up to the last one that has a pair; those behind add nothing to a mean."""
+    return int(matches.scene[-1]) + 1 if len(matches) else 0
 
 
 def pair_angles_deg(
     matches: Matches,
-    preds: Sequence[Scene | None],
-    target: Sequence[Scene],
+    preds: Scenes,
+    target: Scenes,
     symmetries: Mapping[str, int],
 ) -> FloatArray:
     """The angle ``(pairs,)`` of each pair, NaN where a rotation is not known."""
-    guessed = _objects(preds, matches.scene, matches.pred)
-    true = _objects(target, matches.scene, matches.target)
-    angles = [
-        _angle_deg(a, b, symmetries.get(b.shape or "", 1))
-        for a, b in zip(guessed, true, strict=True)
-    ]
-    return np.asarray(angles, dtype=np.float64)
+    guessed, true = as_table(preds), as_table(target)
+    rows = true.rows(matches.scene, matches.target)
+    a = guessed.rotation[guessed.rows(matches.scene, matches.pred)]
+    b = true.rotation[rows]
+    shapes = true.words["shape"][rows]
+    known = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
+    angles = np.full(len(matches), np.nan)
+    symmetric = np.isin(shapes, list(symmetries))
+    orders = np.ones(len(matches), dtype=np.int64)
+    orders[symmetric] = [symmetries[shape] for shape in shapes[symmetric].tolist()]
+    for order in np.unique(orders[known]):
+        chosen = known & (orders == order)
+        angles[chosen] = _angles_deg(a[chosen], b[chosen], int(order))
+    return angles
 
 
-def _angle_deg(pred: SceneObject, true: SceneObject, symmetry: int) -> float:
-    if pred.rotation is None or true.rotation is None:
-        return np.nan
-    w, *xyz = canonical_turn(quat_between(pred.rotation, true.rotation), symmetry)
-    return float(np.degrees(2 * np.arctan2(np.linalg.norm(xyz), w)))
-
-
-def _mean_by_scene(matches: Matches, values: FloatArray) -> float:
-    """Mean of the known values of a scene's pairs, then over scenes."""
-    known = np.isfinite(values)
-    if not known.any():
-        return np.nan
-    pairs = np.bincount(matches.scene[known])
-    sums = np.bincount(matches.scene[known], weights=values[known])
-    return float(np.mean(sums[pairs > 0] / pairs[pairs > 0]))
+def _angles_deg(pred: FloatArray, true: FloatArray, symmetry: int) -> FloatArray:
+    turns = canonical_turn(quat_between(pred, true), symmetry)
+    sines = np.linalg.norm(turns[:, 1:], axis=1)
+    return np.degrees(2 * np.arctan2(sines, turns[:, 0]))
 
 
 def accuracy(
     matches: Matches,
-    preds: Sequence[Scene | None],
-    target: Sequence[Scene],
+    preds: Scenes,
+    target: Scenes,
     attribute: str,
     scored: Collection[str] | None = None,
 ) -> float:
@@ -137,23 +155,20 @@ def accuracy(
     An attribute that was not predicted is wrong. A pair whose true word is not known
     or not in `scored` (None: every word) is not scored.
 
-    >>> from igllm_pipelines.scene import SceneObject
+    >>> from igllm_pipelines.scene import Scene, SceneObject
     >>> scene = Scene((SceneObject(location=(0, 0, 0), color="red"),))
     >>> accuracy(match_scenes([scene], [scene]), [scene], [scene], "color")
     100.0
     """
-    guessed = _words(preds, matches.scene, matches.pred, attribute)
-    true = _words(target, matches.scene, matches.target, attribute)
-    return _percent_equal(guessed, true, scored)
+    return word_sums(matches, preds, target, attribute, scored=scored).value
 
 
-def category_accuracy(
-    matches: Matches, preds: Sequence[Scene | None], target: Sequence[Scene]
-) -> float:
+def category_accuracy(matches: Matches, preds: Scenes, target: Scenes) -> float:
     """Percent of matched pairs whose shapes are equal up to their first ``_``.
 
     Shapes that training never saw are scored too: their category is known.
 
+    >>> from igllm_pipelines.scene import Scene, SceneObject
     >>> scenes = [
     ...     Scene((SceneObject(location=(0, 0, 0), shape=shape),))
     ...     for shape in ("chair_0001", "chair_0002")
@@ -161,49 +176,53 @@ def category_accuracy(
     >>> category_accuracy(match_scenes(scenes[:1], scenes[1:]), scenes[:1], scenes[1:])
     100.0
     """
-    guessed = _words(preds, matches.scene, matches.pred, "shape")
-    true = _words(target, matches.scene, matches.target, "shape")
-    return _percent_equal(_categories(guessed), _categories(true))
+    return word_sums(matches, preds, target, "category").value
 
 
-def _categories(shapes: NDArray[np.str_]) -> NDArray[np.str_]:
-    return np.asarray([s.partition("_")[0] for s in shapes], dtype=np.str_)
-
-
-def _percent_equal(
-    guessed: NDArray[np.str_],
-    true: NDArray[np.str_],
-    scored: Collection[str] | None = None,
-) -> float:
-    counts = true != ""
-    if scored is not None:
-        counts &= np.isin(true, list(scored))
-    if not counts.any():
-        return np.nan
-    return float(PERCENT * np.mean(guessed[counts] == true[counts]))
-
-
-def _words(
-    scenes: Sequence[Scene | None],
-    scene_index: IntArray,
-    object_index: IntArray,
+def word_sums(
+    matches: Matches,
+    preds: Scenes,
+    target: Scenes,
     attribute: str,
-) -> NDArray[np.str_]:
-    """The attribute's word for each (scene, object), empty where there is none."""
-    objects = _objects(scenes, scene_index, object_index)
-    return np.asarray([getattr(o, attribute) or "" for o in objects], dtype=np.str_)
+    *,
+    scored: Collection[str] | None = None,
+    left_out: Collection[str] = (),
+) -> SceneSums:
+    """`accuracy` of an attribute by scene; ``category`` is an attribute here.
+
+    Args:
+        matches: of the two lists of scenes.
+        preds: predicted scenes.
+        target: true scenes.
+        attribute: of `WORD_ATTRIBUTES`, or ``category``.
+        scored: true words that are scored, None for all.
+        left_out: true words that are not.
+    """
+    guessed, true = as_table(preds), as_table(target)
+    said = _words(guessed, attribute)[guessed.rows(matches.scene, matches.pred)]
+    wanted = _words(true, attribute)[true.rows(matches.scene, matches.target)]
+    counts: BoolArray = wanted != ""
+    if scored is not None:
+        counts &= np.isin(wanted, list(scored))
+    if left_out:
+        counts &= ~np.isin(wanted, list(left_out))
+    return scene_shares(matches, said == wanted, counts, len(true))
 
 
-def _objects(
-    scenes: Sequence[Scene | None], scene_index: IntArray, object_index: IntArray
-) -> list[SceneObject]:
-    table = [scene.objects if scene else () for scene in scenes]
-    return [table[s][o] for s, o in zip(scene_index, object_index, strict=True)]
+def _words(table: ObjectTable, attribute: str) -> WordArray:
+    if attribute == "category":
+        return categories(table.words["shape"])
+    return table.words[attribute]
+
+
+def categories(shapes: WordArray) -> WordArray:
+    """The shapes up to their first ``_``."""
+    return np.asarray([s.partition("_")[0] for s in shapes.tolist()], dtype=np.str_)
 
 
 def object_metrics(
-    preds: Sequence[Scene | None],
-    target: Sequence[Scene],
+    preds: Scenes,
+    target: Scenes,
     syntax: ProgramSyntax,
     symmetries: Mapping[str, int] | None = None,
 ) -> dict[str, float]:
@@ -220,6 +239,7 @@ def object_metrics(
         ``l2`` (metres), ``geodesic`` (degrees), ``count`` (objects), each word
         attribute, ``category`` where shapes have one, and ``parse_rate`` (percent).
     """
+    preds, target = as_table(preds), as_table(target)
     matches = match_scenes(preds, target)
     result = {"l2": l2(matches), "count": count_error(preds, target)}
     if syntax.rotation_rep != "yaw":
@@ -236,4 +256,4 @@ def object_metrics(
 def _has_categories(syntax: ProgramSyntax) -> bool:
     """Whether shapes are instances of several categories."""
     shapes = np.asarray(syntax.words.get("shape", ()), dtype=np.str_)
-    return 1 < len({*_categories(shapes)}) < len(shapes)
+    return 1 < len({*categories(shapes)}) < len(shapes)
