@@ -9,6 +9,7 @@ import click
 
 from igllm_pipelines.apps.assets import assets
 from igllm_pipelines.apps.data import data
+from igllm_pipelines.apps.evaluate import evaluate
 from igllm_pipelines.apps.plan import plan
 
 
@@ -29,13 +30,14 @@ class Shell(click.Group):
 
 def _explained() -> tuple[type[Exception], ...]:
     from igllm_pipelines.assets import AssetError
+    from igllm_pipelines.metrics.answers import PredictionsError
     from igllm_pipelines.render.blender import BlenderUnavailableError
     from igllm_pipelines.render.pool import RenderError
     from igllm_pipelines.scene import LabelError
     from igllm_pipelines.shards.tar import ShardError
 
     errors = AssetError, BlenderUnavailableError, LabelError, RenderError, ShardError
-    return *errors, OSError
+    return *errors, PredictionsError, OSError
 
 
 @click.group(cls=Shell, context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,9 +54,11 @@ def main() -> None:
     igllm assets check --root my_models     what of a folder can be used
     igllm assets preview                    pictures of all assets
     igllm plan --env=paper --pipeline=2d    what training will cost
+    igllm evaluate --labels L --predictions P --rotation-rep 6d
     """
 
 
 main.add_command(data)
 main.add_command(assets)
 main.add_command(plan)
+main.add_command(evaluate)

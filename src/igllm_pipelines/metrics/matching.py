@@ -40,8 +40,9 @@ class Matches:
 
     def keep(self, kept: BoolArray) -> "Matches":
         """The pairs for which `kept` ``(pairs,)`` is true."""
-        columns = self.scene, self.pred, self.target, self.distance
-        return Matches(*(column[kept] for column in columns))
+        return Matches(
+            self.scene[kept], self.pred[kept], self.target[kept], self.distance[kept]
+        )
 
 
 def match_objects(pred: Scene, target: Scene) -> tuple[IntArray, IntArray, FloatArray]:
@@ -138,7 +139,7 @@ def assign(distances: FloatArray) -> tuple[IntArray, IntArray, IntArray]:
         Indices of scene, row and column, each ``(scenes * min(rows, columns),)``.
 
     >>> assign(np.array([[[1.0, 5.0], [0.0, 2.0]]]))
-    (array([0, 0]), array([0, 1]), array([1, 0]))
+    (array([0, 0]), array([0, 1]), array([0, 1]))
     """
     count, num_rows, num_columns = distances.shape
     few = min(num_rows, num_columns)

@@ -1,0 +1,114 @@
+"""Files of predictions, the paper's and ours, as answers to images."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+
+class PredictionsError(ValueError):
+    """A file of predictions that cannot be used: says where, what, what to do."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said of one image.
+
+    Attributes:
+        program: its text, the numbers written out.
+        log_probability: of the whole text, None where the file does not say it.
+    """
+
+    program: str
+    log_probability: float | None = None
+
+
+def read_answers(path: Path, split: str) -> dict[str, Answer]:
+    """Reads predictions, each under the name or the path of its image.
+
+    Three forms are read: the paper's ``{"answers": {"<path>/<image>": {"outputs":
+    "<text>"}}}``, a list of our records (``image``, ``program``) and our records by
+    split, ``{"<split>": [...]}``.
+
+    Args:
+        path: of the file.
+        split: whose records are taken where there are several.
+
+    Raises:
+        PredictionsError: the file is missing, no JSON or has another form, or two
+            predictions are of one image.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise PredictionsError(f"{path}: no such file of predictions") from error
+    except ValueError as error:
+        raise PredictionsError(f"{path}: no valid JSON ({error})") from error
+    if isinstance(content, dict) and isinstance(content.get("answers"), dict):
+        return {
+            name: _of_text(answer, f"{path}, answer {name!r}")
+            for name, answer in content["answers"].items()
+        }
+    records = content
+    if isinstance(content, dict):
+        only = next(iter(content.values())) if len(content) == 1 else None
+        records = content.get(split, only)
+    if not isinstance(records, list):
+        raise PredictionsError(
+            f"{path}: neither {{'answers': {{image: {{'outputs': text}}}}}} nor "
+            f"records with 'image' and 'program', as a list or under their split {split!r}"
+        )
+    return _of_records(records, path)
+
+
+def _of_text(answer: Any, where: str) -> Answer:
+    text = answer.get("outputs") if isinstance(answer, dict) else None
+    if not isinstance(text, str):
+        raise PredictionsError(f"{where}: 'outputs' is missing or no text")
+    return Answer(text)
+
+
+def _of_records(records: Sequence[Any], path: Path) -> dict[str, Answer]:
+    answers: dict[str, Answer] = {}
+    for index, record in enumerate(records):
+        where = f"{path}, record {index}"
+        if not isinstance(record, dict):
+            raise PredictionsError(f"{where}: a record must be a JSON object")
+        image, program = record.get("image"), record.get("program")
+        if not isinstance(image, str) or not isinstance(program, str):
+            raise PredictionsError(f"{where}: 'image' and 'program' must be texts")
+        if image in answers:
+            raise PredictionsError(f"{where}: {image!r} is predicted twice")
+        answers[image] = Answer(program, record.get("log_probability"))
+    return answers
+
+
+def in_order(
+    answers: Mapping[str, Answer], images: Sequence[str]
+) -> list[Answer | None]:
+    """The answer to each image, None where there is none.
+
+    Args:
+        answers: by image name, or by a path that ends in it.
+        images: names of the true scenes' images.
+
+    Raises:
+        PredictionsError: an answer is of none of the images, or two are of one.
+
+    >>> in_order({"some/where/a.png": Answer("add()")}, ["b.png", "a.png"])
+    [None, Answer(program='add()', log_probability=None)]
+    """
+    known = set(images)
+    found: dict[str, Answer] = {}
+    for name, answer in answers.items():
+        image = name if name in known else PurePosixPath(name).name
+        if image not in known:
+            raise PredictionsError(
+                f"the predictions name the image {name!r}, the labels do not: are they "
+                "of the same split?"
+            )
+        if image in found:
+            raise PredictionsError(f"image {image!r} is predicted twice")
+        found[image] = answer
+    return [found.get(image) for image in images]
