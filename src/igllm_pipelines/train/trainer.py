@@ -8,6 +8,7 @@ how many processes there are nor on accumulation.
 import copy
 import logging
 import math
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -36,6 +37,7 @@ from igllm_pipelines.train.zero import (
     copy_weights,
     deepspeed_mark_removed,
     deepspeed_settings,
+    leave_out_compiled_reduction,
     whole_weights,
     zero_stage,
 )
@@ -220,6 +222,7 @@ class ModelTrainer(Trainer):
             self.wait()
             if self.is_first:
                 checkpoints.seal(partial / name, self._folder / name)
+                shutil.rmtree(partial, ignore_errors=True)
         self.wait()
         if self.is_first:
             checkpoints.keep_newest(self._folder, _KEPT_CHECKPOINTS)
@@ -326,6 +329,8 @@ def train_model(
         ValueError: the batch cannot be shared out among the processes.
     """
     stage = zero_stage(config)
+    if stage:
+        leave_out_compiled_reduction()
     # ZeRO 3 takes the weights apart: the caller's model stays whole
     trained = copy.deepcopy(model) if stage == 3 else model
     progress = Progress(title)

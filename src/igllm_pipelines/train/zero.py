@@ -8,6 +8,7 @@ learns what a run without it learns.
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
@@ -77,6 +78,18 @@ def zero_stage(config: TrainingConfig) -> int:
     return int(settings["zero_optimization"]["stage"]) if settings else 0
 
 
+def leave_out_compiled_reduction() -> None:
+    """Keeps DeepSpeed from compiling a reduction of processors, where there is no GPU.
+
+    Only inference uses it; it would take a compiler and a minute or two.
+    """
+    if torch.cuda.is_available():
+        return
+    import deepspeed
+
+    deepspeed.ops.__compatible_ops__ = defaultdict(bool)
+
+
 @contextmanager
 def deepspeed_mark_removed() -> Iterator[None]:
     """Takes back accelerate's mark, or the next training would use DeepSpeed too."""
@@ -103,7 +116,7 @@ def whole_weights(model: nn.Module) -> dict[str, Tensor]:
 def _gathered(parameter: nn.Parameter) -> AbstractContextManager[Any]:
     if not hasattr(parameter, "ds_id"):
         return nullcontext()
-    from deepspeed.zero import GatheredParameters
+    from deepspeed.runtime.zero import GatheredParameters
 
     return GatheredParameters([parameter])
 
