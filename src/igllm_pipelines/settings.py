@@ -3,7 +3,12 @@
 import os
 from pathlib import Path
 
-from igllm_pipelines.hooks import ExperimentRunHook, GroupHook, ProgressHook
+from igllm_pipelines.hooks import (
+    ExperimentRunHook,
+    GroupHook,
+    NeedsHook,
+    ProgressHook,
+)
 from igllm_pipelines.quiet import be_quiet
 from igllm_pipelines.train import group
 
@@ -31,7 +36,11 @@ def _artifacts() -> str | None:
 
 
 _FIRST = group.rank() == 0  # of the processes that torchrun started: it logs for all
-HOOKS = (GroupHook(), *((ExperimentRunHook(), ProgressHook()) if _FIRST else ()))
+HOOKS = (
+    GroupHook(),
+    NeedsHook(),
+    *((ExperimentRunHook(), ProgressHook()) if _FIRST else ()),
+)
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", *(() if _FIRST else ("kedro-mlflow",)))
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -16,6 +16,7 @@ _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 # LLaVA's pre-trained projectors, by the folder that conf/paper expects them in
 _PROJECTORS = "liuhaotian"
+_HUB = "hf-hub:"
 
 
 class Missing(NamedTuple):
@@ -112,32 +113,29 @@ def _absent(folder: Path) -> Iterator[str]:
 
 
 def missing_tower(tower: TowerConfig) -> Iterator[Missing]:
-    """What a pretrained tower lacks."""
+    """What a pretrained tower lacks; nothing where open_clip fetches it from a URL."""
     if tower.pretrained is None:
         return
-    _, _, tag = tower.pretrained.partition("/")
-    if Path(tag).is_file():
+    name, _, tag = tower.pretrained.partition("/")
+    if tag == "random" or Path(tag).is_file():
         return
-    repository = _hub_of_tower(tower.pretrained)
-    if repository is None:
-        yield Missing(
-            f"tower {tower.pretrained}: no such weights are known to open_clip",
-            "name them MODEL/TAG as open_clip does, or MODEL/FILE of a file",
-        )
-        return
+    if tower.pretrained.startswith(_HUB):
+        repository = tower.pretrained.removeprefix(_HUB)
+    else:
+        from open_clip.pretrained import get_pretrained_cfg
+
+        known = get_pretrained_cfg(name, tag)
+        if not known:
+            yield Missing(
+                f"tower {tower.pretrained}: no such file, and open_clip knows no such "
+                "weights",
+                "name them MODEL/TAG as open_clip does, or MODEL/FILE of a file",
+            )
+        repository = known.get("hf_hub", "").strip("/")
     names = "open_clip_model.safetensors", "open_clip_pytorch_model.bin"
-    if not any(_cached(repository, name) for name in names):
+    if repository and not any(_cached(repository, name) for name in names):
         fetch = f'hf download {repository} --include "open_clip*"'
         yield Missing(f"tower {tower.pretrained}", fetch)
-
-
-def _hub_of_tower(pretrained: str) -> str | None:
-    """The hub's repository of an open_clip model's weights."""
-    from open_clip.pretrained import get_pretrained_cfg
-
-    name, _, tag = pretrained.partition("/")
-    known = get_pretrained_cfg(name, tag).get("hf_hub", "")
-    return known.strip("/") or None
 
 
 def missing_data(domain: str, root: str) -> Iterator[Missing]:
