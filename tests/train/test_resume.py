@@ -1,14 +1,11 @@
 import json
 import logging
-import os
 import random
 import resource
 import shutil
 import signal
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 import pytest
 import torch
@@ -16,8 +13,7 @@ import torch
 from igllm_pipelines.model.storage import load_model
 from igllm_pipelines.train.checkpoints import CheckpointError
 from tests.train import tiny
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.train.processes import run_processes
 
 
 @pytest.fixture(scope="module")
@@ -137,26 +133,23 @@ def test_too_little_room_is_seen_before_writing(tmp_path, monkeypatch):
     assert not list((tmp_path / "checkpoints").glob("checkpoint-*"))
 
 
+LORA = {"lora_r": 4, "lora_dropout": 0.2, "lora_alpha": 8.0}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "model",
-    [{}, {"lora_r": 4, "lora_dropout": 0.2, "lora_alpha": 8}],
-    ids=["all", "lora"],
-)
+@pytest.mark.parametrize("model", [{}, LORA], ids=["all", "lora"])
 def test_kill_9_at_a_random_step_and_resume_equals_an_unbroken_run(tmp_path, model):
     if model:
         pytest.importorskip("peft")
     step = random.SystemRandom().randrange(1, tiny.CONFIG.steps + 1)
-    command = [sys.executable, "-m", "tests.train.tiny", str(tmp_path)]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
 
     def start(kill_at):
-        arguments = [*command, str(kill_at), json.dumps(model)]
-        return subprocess.run(arguments, cwd=ROOT, env=env, timeout=120, check=False)
+        run = partial(tiny.run, tmp_path, kill_at, **model)
+        return run_processes(run, folder=tmp_path / f"kill_{kill_at}")
 
-    assert start(step).returncode == -signal.SIGKILL, step
+    assert start(step)[0] == [-signal.SIGKILL], step
     assert not (tmp_path / "model").exists()
-    assert start(0).returncode == 0, step
+    assert start(0) == ([0], ""), step
     history = json.loads((tmp_path / "history.json").read_text())
     unbroken = tiny.run(tmp_path / "unbroken", **model)
     assert_same(load_model(tmp_path / "model"), history, *unbroken)

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 import torch
 
 from igllm_pipelines.model.storage import load_model
+from igllm_pipelines.train import launch
 from igllm_pipelines.train.checkpoints import CheckpointError
 from igllm_pipelines.train.trainer import NonFiniteLossError
 from igllm_pipelines.train.zero import find_spec
 from tests.train import tiny, together
+from tests.train.processes import run_processes, succeeded
 
 ROOT = Path(__file__).resolve().parents[2]
 needs_deepspeed = pytest.mark.skipif(
@@ -66,7 +69,15 @@ def stored(folder):
     )
 
 
-def start(folder, launcher=(), **settings):
+def trained(folder, settings, kill_at=0):
+    """What a process does; the last of several kills itself at a batch."""
+    scenes = tiny.setting()[0]
+    dying = together.DyingImages(scenes, folder / "died", kill_at)
+    together.run(folder, dying, **settings)
+
+
+def torchrun(folder, **settings):
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     command = [sys.executable, *launcher, "-m", "tests.train.together", str(folder)]
     return subprocess.run(
         [*command, json.dumps(settings)],
@@ -77,15 +88,6 @@ def start(folder, launcher=(), **settings):
         capture_output=True,
         text=True,
     )
-
-
-def torchrun(folder, **settings):
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    return start(folder, launcher, **settings)
-
-
-def succeeded(process):
-    assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-6000:]
 
 
 @pytest.mark.parametrize("pieces", [2, 4])
@@ -109,7 +111,8 @@ def test_half_precision_learns_alike(tmp_path, alone):
 
 @pytest.mark.slow
 def test_torchrun_equals_one_process(tmp_path, alone):
-    succeeded(torchrun(tmp_path))
+    process = torchrun(tmp_path)
+    assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-6000:]
     assert_alike(*stored(tmp_path), alone)
 
 
@@ -117,23 +120,44 @@ def test_torchrun_equals_one_process(tmp_path, alone):
 @needs_deepspeed
 @pytest.mark.parametrize("deepspeed", ["zero2", "zero3"])
 def test_deepspeed_in_one_process_equals_a_run_without(tmp_path, alone, deepspeed):
-    succeeded(start(tmp_path, deepspeed=deepspeed))
+    succeeded(trained, tmp_path, {"deepspeed": deepspeed}, folder=tmp_path)
     assert_alike(*stored(tmp_path), alone)
 
 
 @pytest.mark.slow
 @needs_deepspeed
-@pytest.mark.parametrize("deepspeed", ["zero1", "zero2_offload"])
-def test_torchrun_with_deepspeed_equals_one_process(tmp_path, alone, deepspeed):
-    succeeded(torchrun(tmp_path, deepspeed=deepspeed))
+@pytest.mark.parametrize("deepspeed", ["zero1", "zero2_offload", "zero3_offload"])
+def test_two_processes_with_deepspeed_equal_one(tmp_path, alone, deepspeed):
+    settings = {"deepspeed": deepspeed, "gradient_accumulation": 2}
+    succeeded(trained, tmp_path, settings, folder=tmp_path, size=2)
     assert_alike(*stored(tmp_path), alone)
 
 
 @pytest.mark.slow
 @needs_deepspeed
 @pytest.mark.parametrize("deepspeed", ["zero2", "zero3"])
-def test_two_ray_workers_with_deepspeed_equal_one_process(tmp_path, alone, deepspeed):
-    found = together.run(tmp_path, workers=2, deepspeed=deepspeed)
+def test_killed_processes_with_deepspeed_go_on(tmp_path, alone, deepspeed):
+    arguments = trained, tmp_path, {"deepspeed": deepspeed}, 7
+    codes, _ = run_processes(*arguments, folder=tmp_path / "first", size=2, timeout=60)
+    assert codes[1] == -signal.SIGKILL
+    assert codes[0]
+    left = {path.name for path in (tmp_path / "checkpoints").glob("checkpoint-*")}
+    assert left == {"checkpoint-4"}
+    succeeded(*arguments, folder=tmp_path / "second", size=2)
+    assert_alike(*stored(tmp_path), alone)
+
+
+@pytest.fixture(scope="module")
+def ray():
+    """Ray, started once for all tests here."""
+    with launch._ray(2):
+        yield
+
+
+@pytest.mark.slow
+@needs_deepspeed
+def test_two_ray_workers_with_zero2_equal_one_process(tmp_path, alone, ray):
+    found = together.run(tmp_path, workers=2, deepspeed="zero2")
     assert_alike(*found, alone)
     assert_alike(*stored(tmp_path), alone)
     left = {path.name for path in (tmp_path / "checkpoints").iterdir()}
@@ -142,17 +166,17 @@ def test_two_ray_workers_with_deepspeed_equal_one_process(tmp_path, alone, deeps
 
 @pytest.mark.slow
 @needs_deepspeed
-@pytest.mark.parametrize("deepspeed", [None, "zero3"])
-def test_dead_worker_is_replaced_and_training_goes_on(
-    tmp_path, alone, caplog, deepspeed
+@pytest.mark.parametrize("kill_at", [0, 7])
+def test_two_ray_workers_with_zero3_equal_one_process(
+    tmp_path, alone, ray, caplog, kill_at
 ):
     scenes = tiny.setting()[0]
-    dying = together.DyingImages(scenes, tmp_path / "died", kill_at=7)
+    dying = together.DyingImages(scenes, tmp_path / "died", kill_at)
     with caplog.at_level(logging.WARNING):
-        found = together.run(tmp_path, dying, workers=2, deepspeed=deepspeed)
-    assert (tmp_path / "died").exists()
-    assert "started again from the last whole checkpoint" in caplog.text
+        found = together.run(tmp_path, dying, workers=2, deepspeed="zero3")
     assert_alike(*found, alone)
+    again = "started again from the last whole checkpoint"
+    assert ((tmp_path / "died").exists(), again in caplog.text) == (bool(kill_at),) * 2
 
 
 class NoImages(tiny.DotImages):
@@ -161,7 +185,7 @@ class NoImages(tiny.DotImages):
 
 
 @pytest.mark.slow
-def test_error_of_a_ray_worker_arrives(tmp_path):
+def test_error_of_a_ray_worker_arrives(tmp_path, ray):
     scenes = tiny.setting()[0]
     with pytest.raises((NonFiniteLossError, ValueError), match="not finite|features"):
         together.run(tmp_path, NoImages(scenes), workers=2)

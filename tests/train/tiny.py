@@ -1,18 +1,10 @@
-"""A training of seconds; ``python -m tests.train.tiny FOLDER`` runs it as a command.
-
-It stores the model, the history and, once it is under way, its checkpoints in FOLDER.
-A second argument is the batch at which the process kills itself, a third one holds
-settings of the model as JSON.
-"""
+"""A training of seconds, which may kill its process on the way."""
 
 import json
 import os
 import signal
-import sys
-from pathlib import Path
 
 import numpy as np
-import torch
 
 from igllm_pipelines.domains import DOMAINS
 from igllm_pipelines.model.storage import save_model
@@ -95,8 +87,3 @@ def run(folder, kill_at=0, config=CONFIG, seed=5, **model):
     save_model(model, folder / "model")
     (folder / "history.json").write_text(json.dumps(history))
     return model, history
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    run(Path(sys.argv[1]), int(sys.argv[2]), **json.loads(sys.argv[3]))
