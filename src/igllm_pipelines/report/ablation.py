@@ -1,7 +1,8 @@
 """Tables of ablations: variants of a model, each trained from several seeds.
 
-An interval is the 2.5th to the 97.5th percentile of 2,000 draws; each draws seeds, and
-images within them, with replacement. With few seeds it is narrow rather than wide.
+An interval is the 2.5th to the 97.5th percentile of 2,000 draws; each draws seeds and
+images with replacement, the same ones for every encoding. With few seeds it is narrow
+rather than wide: two have seen little of how trainings differ.
 """
 
 from collections.abc import Mapping, Sequence
