@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 
@@ -47,7 +47,7 @@ def read_answers(path: Path, split: str) -> dict[str, Answer]:
         raise PredictionsError(f"{path}: no valid JSON ({error})") from error
     if isinstance(content, dict) and isinstance(content.get("answers"), dict):
         return {
-            name: _of_text(answer, f"{path}, answer {name!r}")
+            name: _of_text(answer, path, name)
             for name, answer in content["answers"].items()
         }
     records = content
@@ -57,15 +57,16 @@ def read_answers(path: Path, split: str) -> dict[str, Answer]:
     if not isinstance(records, list):
         raise PredictionsError(
             f"{path}: neither {{'answers': {{image: {{'outputs': text}}}}}} nor "
-            f"records with 'image' and 'program', as a list or under their split {split!r}"
+            "records with 'image' and 'program', as a list or under their split "
+            f"{split!r}"
         )
     return _of_records(records, path)
 
 
-def _of_text(answer: Any, where: str) -> Answer:
+def _of_text(answer: Any, path: Path, name: str) -> Answer:
     text = answer.get("outputs") if isinstance(answer, dict) else None
     if not isinstance(text, str):
-        raise PredictionsError(f"{where}: 'outputs' is missing or no text")
+        raise PredictionsError(f"{path}, {name!r}: 'outputs' is missing or no text")
     return Answer(text)
 
 
@@ -102,7 +103,7 @@ def in_order(
     known = set(images)
     found: dict[str, Answer] = {}
     for name, answer in answers.items():
-        image = name if name in known else PurePosixPath(name).name
+        image = name if name in known else name.rpartition("/")[2]
         if image not in known:
             raise PredictionsError(
                 f"the predictions name the image {name!r}, the labels do not: are they "

@@ -17,6 +17,7 @@ from igllm_pipelines.metrics.table import (
     ObjectTable,
     WordArray,
     as_table,
+    paused_gc,
     starts_of,
 )
 from igllm_pipelines.scene import read_labels
@@ -28,6 +29,8 @@ from igllm_pipelines.scene.rotations import (
 )
 
 Record = Mapping[str, Any]
+# of the quaternions, which have their own field, and of the values of "rotation"
+_KINDS = {tuple: "quat", list: "euler", float: "yaw", int: "yaw"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +53,9 @@ class Labels:
         if attribute == "rotation":
             return bool(np.isfinite(self.objects.rotation).any())
         if attribute == "category":
-            return bool(np.any(np.char.find(self.objects.words["shape"], "_") > 0))
+            return any(
+                "_" in shape for shape in {*self.objects.words["shape"].tolist()}
+            )
         return bool(np.any(self.objects.words[attribute] != ""))
 
 
@@ -67,7 +72,9 @@ def read_label_table(path: Path, *, yaw: str = "stated") -> Labels:
     labels = None
     if path.is_file():
         try:
-            labels = _labels(json.loads(path.read_text(encoding="utf-8")), yaw)
+            with paused_gc():
+                content = json.loads(path.read_text(encoding="utf-8"))
+                labels = label_table(content, yaw)
         except (AttributeError, KeyError, TypeError, ValueError):
             labels = None
     if labels is not None:
@@ -76,8 +83,12 @@ def read_label_table(path: Path, *, yaw: str = "stated") -> Labels:
     return Labels(tuple(s.image_filename for s in scenes), as_table(scenes))
 
 
-def _labels(content: Any, yaw: str) -> Labels:
-    """Raises an error of any kind where a label is not as usual."""
+def label_table(content: Any, yaw: str = "stated") -> Labels:
+    """The table of a label file's content.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: a label is not as usual.
+    """
     scenes = content["scenes"] if isinstance(content, dict) else content
     images = tuple(scene["image_filename"] for scene in scenes)
     if len(set(images)) < len(images) or not all(isinstance(i, str) for i in images):
@@ -100,29 +111,30 @@ def _labels(content: Any, yaw: str) -> Labels:
 
 def _words(objects: Sequence[Record], name: str) -> WordArray:
     words = [obj.get(name, "") for obj in objects]
-    if not all(isinstance(word, str) for word in set(words)):
+    known = {word: index for index, word in enumerate({*words})}
+    if not all(isinstance(word, str) for word in known):
         raise ValueError("words")
-    return np.asarray(words, dtype=np.str_)
+    indices = np.fromiter(map(known.__getitem__, words), np.int64, len(words))
+    return np.asarray([*known] or [""], dtype=np.str_)[indices]
 
 
 def _rotations(objects: Sequence[Record], yaw: str) -> FloatArray:
     """Unit quaternions ``(objects, 4)`` of what each label states, else NaN."""
     quats = np.full((len(objects), 4), np.nan)
-    given: dict[str, tuple[list[int], list[Any]]] = {
-        kind: ([], []) for kind in ("quat", "euler", "yaw")
-    }
-    for index, obj in enumerate(objects):
-        value = obj.get("rotation_quat")
-        kind = "quat"
-        if value is None:
-            value = obj.get("rotation")
-            kind = "euler" if isinstance(value, list) else "yaw"
-        if value is not None:
-            given[kind][0].append(index)
-            given[kind][1].append(value)
-    for kind, (rows, values) in given.items():
-        if rows:
-            quats[rows] = _quats(kind, np.array(values, dtype=np.float64), yaw)
+    stated = [obj.get("rotation_quat") for obj in objects]
+    angles = [obj.get("rotation") for obj in objects]
+    types = [*map(type, angles)]
+    if {*map(type, stated)} > {type(None)} or None not in stated:
+        types = [
+            type(angle) if quat is None else tuple
+            for angle, quat in zip(angles, stated, strict=True)
+        ]
+    for of_type in {*types} - {type(None)}:
+        chosen = [row for row, t in enumerate(types) if t is of_type]
+        source = stated if of_type is tuple else angles
+        values = [source[row] for row in chosen]
+        array = np.array(values, dtype=np.float64)
+        quats[chosen] = _quats(_KINDS[of_type], array, yaw)
     return quats
 
 

@@ -107,8 +107,7 @@ def _matched_groups(
         # rows of the tables: (scenes, predicted), (scenes, true)
         a = pred_rows[pred_starts[scenes][:, None] + np.arange(size[0])]
         b = target_rows[target_starts[scenes][:, None] + np.arange(size[1])]
-        differences = preds.location[a][:, :, None] - target.location[b][:, None]
-        distances = np.linalg.norm(differences, axis=-1)
+        distances = _distances(preds.location[a], target.location[b])
         index, rows, columns = assign(distances)
         scene = scenes[index]
         yield (
@@ -117,6 +116,12 @@ def _matched_groups(
             b[index, columns] - target.starts[scene],
             distances[index, rows, columns],
         )
+
+
+def _distances(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Euclidean, ``(scenes, n, 3)`` and ``(scenes, m, 3)`` to ``(scenes, n, m)``."""
+    squares = [np.square(a[:, :, None, i] - b[:, None, :, i]) for i in range(3)]
+    return np.sqrt(squares[0] + squares[1] + squares[2])
 
 
 def _located(table: ObjectTable, single: BoolArray) -> tuple[IntArray, IntArray]:

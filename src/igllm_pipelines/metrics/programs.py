@@ -27,16 +27,18 @@ from igllm_pipelines.metrics.table import (
     WordArray,
     as_table,
     convert_rows,
+    paused_gc,
     starts_of,
 )
 from igllm_pipelines.scene import ProgramSyntax, Scene, parse_program
 from igllm_pipelines.scene.program import ADD, WORD_ATTRIBUTES
 from igllm_pipelines.scene.rotations import from_representation, quat_from_yaw
 
-_FENCE = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
+_FENCE = "```"
 _NAME = re.compile(r"(\w+)\s*=", re.ASCII)
-_NUMBER = r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
-_COMMA = r",\s*"
+_NUMBER = r"([-+.\deE]++)"  # of these, float() takes what the grammar takes
+_COMMA = r",\s*+"
+_LOOKED_AT = 32  # lines of which the one with the most attributes gives the form
 _MAX_FORMS = 32  # that are tried before the remaining lines are read one by one
 _SAID = re.compile(
     rf"\b({'|'.join(WORD_ATTRIBUTES)})\s*=\s*(['\"])([^'\"\n]*)\2", re.ASCII
@@ -60,7 +62,8 @@ class _Lines:
         odd: ``(scenes,)``, something stands before a program's first ``add``.
         done: whether a line was read.
         location, rotation: NaN where they were not read.
-        words: empty where they were not read.
+        words: index ``(lines,)`` of the word in `vocabulary`, 0 where it was not read.
+        vocabulary: index of each word of an attribute.
     """
 
     text: list[str]
@@ -69,7 +72,22 @@ class _Lines:
     done: BoolArray
     location: FloatArray
     rotation: FloatArray
-    words: dict[str, list[str]]
+    words: dict[str, IntArray]
+    vocabulary: dict[str, dict[str, int]]
+
+    def column(self, name: str) -> WordArray:
+        """The words of an attribute, empty where there is none."""
+        return np.asarray(list(self.vocabulary[name]))[self.words[name]]
+
+
+def _body(program: str) -> str:
+    """What stands inside the first fence, the whole text without one."""
+    start = program.find(_FENCE)
+    line_end = program.find("\n", start) if start >= 0 else -1
+    if line_end < 0:
+        return program
+    end = program.find(_FENCE, line_end + 1)
+    return program[line_end + 1 : end if end >= 0 else None]
 
 
 def _lines(programs: Sequence[str], syntax: ProgramSyntax) -> _Lines:
@@ -77,8 +95,7 @@ def _lines(programs: Sequence[str], syntax: ProgramSyntax) -> _Lines:
     counts: list[int] = []
     odd: list[bool] = []
     for program in programs:
-        fence = _FENCE.search(program) if "```" in program else None
-        head, *lines = (fence.group(1) if fence else program).split(ADD)
+        head, *lines = _body(program).split(ADD)
         text += lines
         counts.append(len(lines))
         odd.append(bool(head) and not head.isspace())
@@ -89,7 +106,8 @@ def _lines(programs: Sequence[str], syntax: ProgramSyntax) -> _Lines:
         np.zeros(len(text), dtype=np.bool_),
         np.full((len(text), 3), np.nan),
         np.full((len(text), max(syntax.num_components("rotation"), 1)), np.nan),
-        {name: [""] * len(text) for name in WORD_ATTRIBUTES},
+        {name: np.zeros(len(text), dtype=np.int64) for name in WORD_ATTRIBUTES},
+        {name: {"": 0} for name in WORD_ATTRIBUTES},
     )
 
 
@@ -102,14 +120,23 @@ def _form(line: str, syntax: ProgramSyntax) -> tuple[str, ...] | None:
 
 
 def _expression(form: Sequence[str], syntax: ProgramSyntax) -> re.Pattern[str]:
+    """Matches a line with the attributes of `form`, any of which may be missing."""
+
     def value(name: str) -> str:
         if name in WORD_ATTRIBUTES:
-            return r"'([^'\n]*)'"
+            return r"'([^'\n]*+)'"
         numbers = [_NUMBER] * syntax.num_components(name)
         return numbers[0] if len(numbers) == 1 else rf"\({_COMMA.join(numbers)}\)"
 
-    arguments = _COMMA.join(f"{name}={value(name)}" for name in form)
-    return re.compile(rf"{arguments}\)\s*", re.ASCII)
+    arguments = (rf"(?:{name}={value(name)}(?:{_COMMA}|(?=\))))?+" for name in form)
+    return re.compile(rf"{''.join(arguments)}\)\s*", re.ASCII)
+
+
+def _longest_form(
+    texts: Sequence[str], syntax: ProgramSyntax
+) -> tuple[str, ...] | None:
+    forms = [form for text in texts if (form := _form(text, syntax))]
+    return max(forms, key=len) if forms else None
 
 
 def _read_forms(lines: _Lines, syntax: ProgramSyntax, word_of: WordOf) -> None:
@@ -118,24 +145,24 @@ def _read_forms(lines: _Lines, syntax: ProgramSyntax, word_of: WordOf) -> None:
     for _ in range(_MAX_FORMS):
         if not len(left):
             return
-        form = _form(lines.text[left[0]], syntax)
+        texts = [lines.text[i] for i in left.tolist()]
+        form = _longest_form(texts[:_LOOKED_AT], syntax)
         if form is None:
-            left = left[1:]
+            left = left[_LOOKED_AT:]
             continue
-        match = _expression(form, syntax).fullmatch
-        found = list(map(match, [lines.text[i] for i in left.tolist()]))
-        hits = np.array([m is not None for m in found], dtype=np.bool_)
+        found = list(map(_expression(form, syntax).fullmatch, texts))
+        hits = np.fromiter(map(bool, found), np.bool_, len(found))
         values = [m.groups() for m in found if m]
         if values:
             _fill(lines, left[hits], form, list(zip(*values, strict=True)), word_of)
-        left = left[~hits] if hits[0] else left[~hits][1:]
+        left = left[~hits] if values else left[_LOOKED_AT:]
 
 
 def _fill(
     lines: _Lines,
     rows: IntArray,
     form: Sequence[str],
-    columns: Sequence[Sequence[str]],
+    columns: Sequence[Sequence[str | None]],
     word_of: WordOf,
 ) -> None:
     """Puts the columns of one form into their rows; bad values leave a line undone."""
@@ -144,24 +171,47 @@ def _fill(
     for name in form:
         if name in WORD_ATTRIBUTES:
             spelled = next(rest)
-            table = {word: word_of(name, word) for word in set(spelled)}
-            if None in table.values():
-                good &= [table[word] is not None for word in spelled]
-            _put(lines.words[name], rows, [table[word] or "" for word in spelled])
+            table = {
+                word: _index(lines, name, word and word_of(name, word))
+                for word in {*spelled}
+            }
+            indices = np.fromiter(map(table.get, spelled), np.int64, len(rows))
+            good &= (indices > 0) | _missing(spelled)
+            lines.words[name][rows] = indices
             continue
         array, axes = _place(lines, name)
         for axis in axes:
-            numbers = np.fromiter(map(float, next(rest)), np.float64, len(rows))
-            good &= np.isfinite(numbers)
+            texts = next(rest)
+            numbers = _floats(texts)
+            good &= np.isfinite(numbers) | _missing(texts)
             array[rows, axis] = numbers
-        if name == "x":
-            lines.location[rows, 2] = 0.0
+    if "x" in form:
+        lines.location[rows, 2] = 0.0
+        good &= np.isfinite(lines.location[rows]).all(axis=1)
     lines.done[rows] = good
 
 
-def _put(column: list[str], rows: IntArray, words: Sequence[str]) -> None:
-    for row, word in zip(rows.tolist(), words, strict=True):
-        column[row] = word
+def _missing(texts: Sequence[str | None]) -> BoolArray | bool:
+    """Where an optional attribute is missing."""
+    if None not in texts:
+        return False
+    return np.array([text is None for text in texts], dtype=np.bool_)
+
+
+def _index(lines: _Lines, name: str, word: str | None) -> int:
+    """Index of a word in the vocabulary, 0 where there is none."""
+    vocabulary = lines.vocabulary[name]
+    return vocabulary.setdefault(word or "", len(vocabulary))
+
+
+def _floats(texts: Sequence[str | None]) -> FloatArray:
+    """The numbers, NaN for what is none."""
+    try:
+        if None in texts:
+            texts = [text or "nan" for text in texts]
+        return np.fromiter(map(float, texts), np.float64, len(texts))  # type: ignore[arg-type]
+    except ValueError:
+        return np.array([_number_or(text or "", math.nan) for text in texts])
 
 
 def _place(lines: _Lines, name: str) -> tuple[FloatArray, Sequence[int]]:
@@ -196,8 +246,9 @@ def parse_programs(
     def word_of(name: str, word: str) -> str | None:
         return spellings.get((name, word), word or None if any_word else None)
 
-    lines = _lines(programs, syntax)
-    _read_forms(lines, syntax, word_of)
+    with paused_gc():
+        lines = _lines(programs, syntax)
+        _read_forms(lines, syntax, word_of)
     slow = lines.odd.copy()
     slow[lines.scene[~lines.done]] = True
     fast = ~slow[lines.scene]
@@ -217,14 +268,10 @@ def parse_programs(
         np.concatenate([lines.location[fast], others.location])[order],
         np.concatenate([quats[fast], others.rotation])[order],
         {
-            name: np.concatenate([_words(column)[fast], others.words[name]])[order]
-            for name, column in lines.words.items()
+            name: np.concatenate([lines.column(name)[fast], others.words[name]])[order]
+            for name in WORD_ATTRIBUTES
         },
     )
-
-
-def _words(column: Sequence[str]) -> WordArray:
-    return np.asarray(column, dtype=np.str_)
 
 
 def _spellings(syntax: ProgramSyntax) -> dict[tuple[str, str], str]:
@@ -288,8 +335,9 @@ def read_leniently(
     def word_of(name: str, word: str) -> str:
         return spellings.get((name, word), word)
 
-    lines = _lines(programs, syntax)
-    _read_forms(lines, syntax, word_of)
+    with paused_gc():
+        lines = _lines(programs, syntax)
+        _read_forms(lines, syntax, word_of)
     for row in np.flatnonzero(~lines.done).tolist():
         _read_line(lines, row, word_of)
     counts = np.bincount(lines.scene, minlength=len(programs))
@@ -298,7 +346,7 @@ def read_leniently(
         np.ones(len(programs), dtype=np.bool_),
         np.nan_to_num(lines.location, nan=0.0),
         convert_rows(to_quats, np.nan_to_num(lines.rotation, nan=0.0), 4),
-        {name: _words(column) for name, column in lines.words.items()},
+        {name: lines.column(name) for name in WORD_ATTRIBUTES},
     )
 
 
@@ -307,17 +355,17 @@ def _read_line(lines: _Lines, row: int, word_of: WordOf) -> None:
     lines.location[row] = lines.rotation[row] = 0.0
     text = lines.text[row].partition("\n")[0]
     for name, _, word in _SAID.findall(text):
-        lines.words[name][row] = word_of(name, word) or ""
+        lines.words[name][row] = _index(lines, name, word_of(name, word))
     for name, several, single in _NUMBERS.findall(text):
         array, axes = _place(lines, name)
         numbers = several.split(",") if several else [single]
         for axis, number in zip(axes, numbers, strict=False):
-            array[row, axis] = _number_or_zero(number)
+            array[row, axis] = _number_or(number, 0.0)
 
 
-def _number_or_zero(text: str) -> float:
+def _number_or(text: str, default: float) -> float:
     try:
         number = float(text)
     except ValueError:
-        return 0.0
-    return number if math.isfinite(number) else 0.0
+        return default
+    return number if math.isfinite(number) else default

@@ -89,8 +89,9 @@ def reference_scores(labels: Labels, answers: Answers, protocol: Protocol) -> Sc
     Returns:
         ``l2`` (metres), ``geod`` (degrees; None for ``yaw``), ``count`` (objects), the
         word attributes and ``category`` (percent); each None where the labels lack it
-        or no scene is left; in 2D ``mse`` (image sides squared). ``skipped``: the scenes that are left out; of these,
-        ``unanswered`` have no answer in the file. ``scenes``: all of the labels.
+        or no scene is left; in 2D ``mse`` (image sides squared). ``skipped``: the
+        scenes that are left out; of these, ``unanswered`` have no answer in the file.
+        ``scenes``: all of the labels.
     """
     target = labels.objects
     has_angle = protocol.rotation_rep != "yaw" and labels.has("rotation")

@@ -1,6 +1,8 @@
 """The objects of many scenes as columns, so that metrics count all of them at once."""
 
-from collections.abc import Callable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,3 +118,19 @@ def convert_rows(
             if len(part) > 1:
                 parts += np.array_split(part, 2)
     return result
+
+
+@contextmanager
+def paused_gc() -> Iterator[None]:
+    """Pauses the search for cycles while very many small objects are made.
+
+    They hold no cycles, and looking through all of them again and again takes as long
+    as making them.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
