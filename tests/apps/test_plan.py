@@ -49,3 +49,20 @@ def test_pipeline_that_trains_nothing(monkeypatch):
     run = CliRunner().invoke(main, ["plan", "--pipeline=2d.data"])
     assert run.exit_code == 1
     assert "trains no model" in run.output
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ((), "3.19 GB: cached"),
+        (("--params=features.budget_gb=1",), "3.19 GB: not cached"),
+        (("--params=tower.clevr.frozen=false",), "no features are cached"),
+        (("--params=scenes.clevr.source=official",), "known once the data are here"),
+    ],
+)
+def test_plan_says_whether_features_fit_the_budget(params, said, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    given = ["plan", "--env=small", "--pipeline=clevr.float", *params]
+    run = CliRunner().invoke(main, given)
+    assert run.exit_code == 0, run.output
+    assert said in run.output

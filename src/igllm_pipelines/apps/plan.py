@@ -130,8 +130,8 @@ def _experiment(
     from igllm_pipelines.apps.machine import model_folder
     from igllm_pipelines.domains.variants import with_variant
     from igllm_pipelines.model.config import ModelConfig, TowerConfig
-    from igllm_pipelines.train.config import TrainingConfig
-    from igllm_pipelines.train.plan import TrainingPlan
+    from igllm_pipelines.train.config import FeatureConfig, TrainingConfig
+    from igllm_pipelines.train.plan import TrainingPlan, feature_bytes
     from igllm_pipelines.train.shapes import language_shape, tower_shape
 
     def varied(config: Any, part: str) -> Any:
@@ -147,19 +147,35 @@ def _experiment(
     folder = model_folder(model.pretrained) if model.pretrained else None
     scenes, syntax = training_programs(project, domain, encoding)
     lengths, vocab_size = _lengths(scenes, syntax, numbers, model)
+    shape, images = tower_shape(tower), num_images(project, domain)
+    budget_gb = FeatureConfig(**project.parameters.get("features") or {}).budget_gb
+    fits = images is not None and feature_bytes(shape, images) <= budget_gb * 1e9
     return Experiment(
         domain,
         encoding,
         TrainingPlan(
-            tower=tower_shape(tower),
+            tower=shape,
             language=language_shape(model, vocab_size, folder),
             tower_config=tower,
             model=model,
             training=training,
             lengths=lengths,
             gpus=gpus or training.workers,
+            features_cached=tower.frozen and fits,
         ),
+        images,
+        budget_gb,
     )
+
+
+def num_images(project: Project, domain: str) -> int | None:
+    """Images of all splits; None of a download, which may not be here."""
+    from igllm_pipelines.domains.sources import scene_config
+
+    given = project.of_domain("scenes", domain)
+    if given.get("source") == "official":
+        return None
+    return sum(scene_config(domain, given).num_scenes.values())
 
 
 def training_programs(

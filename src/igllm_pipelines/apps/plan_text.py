@@ -20,11 +20,20 @@ _SMALL_STEP_FLOPS = 1e12
 
 @dataclass(frozen=True)
 class Experiment:
-    """A model that a pipeline trains, ``<domain>.<encoding>``."""
+    """A model that a pipeline trains, ``<domain>.<encoding>``.
+
+    Attributes:
+        domain, encoding: its name.
+        plan: its training.
+        images: of all splits; None where only the data tell.
+        budget_gb: of the features on disk.
+    """
 
     domain: str
     encoding: str
     plan: TrainingPlan
+    images: int | None
+    budget_gb: float
 
     @property
     def name(self) -> str:
@@ -45,7 +54,7 @@ def describe(experiments: Sequence[Experiment], gpu: Gpu, utilisation: float) ->
         "",
         *_memory(experiments, gpu),
         "",
-        _features(first.plan),
+        _features(first),
         "",
     ]
     return "\n".join(parts)
@@ -125,22 +134,39 @@ def _memory(experiments: Sequence[Experiment], gpu: Gpu) -> list[str]:
         much = "" if found.total <= gpu.gib * GIB else " *"
         sizes = (found.weights, found.states, found.activations, found.host)
         gibs = [f"{size / GIB:.2f}" for size in sizes]
-        rows.append([stage.name, f"{found.total / GIB:.1f}{much}", *gibs])
+        rows.append([stage.title, f"{found.total / GIB:.1f}{much}", *gibs])
     lines = _table(heads, rows)
     if any("*" in row[1] for row in rows):
         lines.append(f"* more than the {gpu.gib} GiB of a {gpu.name}")
     return lines
 
 
-def _features(plan: TrainingPlan) -> str:
+def _features(experiment: Experiment) -> str:
+    """Whether the tower's features are kept on disk, and what that changes."""
+    plan, budget, images = experiment.plan, experiment.budget_gb, experiment.images
     if not plan.tower_config.frozen:
         return "The tower is trained with the model: no features are cached."
-    kib = feature_bytes(plan.tower, 1) / 1024
-    thousand = feature_bytes(plan.tower, 1000) / GIB
-    return (
-        f"Features of the frozen tower: {kib:,.0f} KiB an image, {thousand:.2f} GiB a "
-        "thousand images on disk; GPU-hours and memory are without that cache."
-    )
+    each = feature_bytes(plan.tower, 1)
+    lines = [
+        f"Features of the frozen tower: {each / 1024:,.0f} KiB an image; "
+        f"features.budget_gb {budget:g} holds {int(budget * 1e9 / each):,} images."
+    ]
+    if images is None:
+        lines.append(
+            "How many there are is known once the data are here: GPU-hours and memory "
+            "are without that cache."
+        )
+    elif plan.features_cached:
+        lines.append(
+            f"The {images:,} images take {images * each / 1e9:.3g} GB: cached. "
+            "GPU-hours and memory are with that cache, and without making it."
+        )
+    else:
+        lines.append(
+            f"The {images:,} images take {images * each / 1e9:.3g} GB: not cached, the "
+            "tower runs in every batch."
+        )
+    return "\n".join(lines)
 
 
 def total_hours(

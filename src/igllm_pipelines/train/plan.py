@@ -5,9 +5,11 @@ formulas are stated where they are used. They leave out what is small (norms, bi
 the numeric head's work), so take the figures to be good to a tenth or two.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from igllm_pipelines.model.config import ModelConfig, TowerConfig
 from igllm_pipelines.train.config import TrainingConfig
@@ -16,9 +18,7 @@ from igllm_pipelines.train.shapes import LanguageShape, TowerShape
 GIB = 2**30
 # CUDA's context and what the allocator holds without need
 RESERVE_BYTES = int(1.5 * GIB)
-# DeepSpeed's defaults: numbers in a bucket, and numbers that ZeRO-3 gathers at once
-BUCKET = 500_000_000
-LIVE = 1_000_000_000
+_SHIPPED = Path(__file__).parent / "deepspeed"
 _QUANTIZED_BYTES = {"4bit": 0.56, "8bit": 1.03}  # with their scales
 
 
@@ -53,20 +53,33 @@ GPUS: Mapping[str, Gpu] = {
 
 
 class Stage(NamedTuple):
-    """A way to share a training's state: ZeRO stage 0 (plain DDP) to 3."""
+    """A way to share a training's state.
 
-    name: str
-    zero: int
-    offload: bool
+    Attributes:
+        title: as it is shown.
+        file: configuration of DeepSpeed in ``train/deepspeed``; None for plain DDP.
+    """
+
+    title: str
+    file: str | None
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """``zero_optimization`` of the shipped configuration; stage 0 without one."""
+        if self.file is None:
+            return {"stage": 0}
+        text = (_SHIPPED / f"{self.file}.json").read_text(encoding="utf-8")
+        settings: Mapping[str, Any] = json.loads(text)["zero_optimization"]
+        return settings
 
 
 STAGES = (
-    Stage("no DeepSpeed", 0, False),
-    Stage("ZeRO-1", 1, False),
-    Stage("ZeRO-2", 2, False),
-    Stage("ZeRO-2, offload", 2, True),
-    Stage("ZeRO-3", 3, False),
-    Stage("ZeRO-3, offload", 3, True),
+    Stage("no DeepSpeed", None),
+    Stage("ZeRO-1", "zero1"),
+    Stage("ZeRO-2", "zero2"),
+    Stage("ZeRO-2, offload", "zero2_offload"),
+    Stage("ZeRO-3", "zero3"),
+    Stage("ZeRO-3, offload", "zero3_offload"),
 )
 
 
@@ -95,7 +108,6 @@ class TrainingPlan:
         tower, language: shapes.
         tower_config, model, training: as in the parameters.
         lengths: of its texts.
-        extra: parts beyond tower, language model, LoRA and projector, all trained.
         gpus: that train together.
         features_cached: the tower's features come from the disk.
     """
@@ -106,7 +118,6 @@ class TrainingPlan:
     model: ModelConfig
     training: TrainingConfig
     lengths: Lengths
-    extra: tuple[Part, ...] = ()
     gpus: int = 1
     features_cached: bool = False
     parts: tuple[Part, ...] = field(init=False)
@@ -154,7 +165,7 @@ def _parts(plan: TrainingPlan) -> tuple[Part, ...]:
         Part("LoRA", lora, True),
         Part("projector", projector, True),
         Part("numeric head", head_parameters(model, plan.language.hidden_dim), True),
-        *plan.extra,
+        Part("row of [NUM]", _row_parameters(plan), True),
     ]
     return tuple(part for part in parts if part.parameters)
 
@@ -168,14 +179,24 @@ def projector_parameters(model: ModelConfig, width: int, hidden_dim: int) -> int
 
 
 def head_parameters(model: ModelConfig, hidden_dim: int) -> int:
-    """Of the numeric head, without value feedback."""
+    """Of the numeric head, and of value feedback."""
     if model.numeric_head == "none":
         return 0
+    # 17 features of a value through a layer of 128
+    feedback = (18 * 128 + 129 * hidden_dim) * model.value_feedback
     if model.numeric_head == "linear":
-        return hidden_dim + 1
+        return hidden_dim + 1 + feedback
     outputs = 1 if model.numeric_head == "tanh_mlp_gelu" else 3
     outputs *= model.mixture_components if model.numeric_head == "mixture" else 1
-    return (hidden_dim + 1) * (hidden_dim + outputs)
+    return (hidden_dim + 1) * (hidden_dim + outputs) + feedback
+
+
+def _row_parameters(plan: TrainingPlan) -> int:
+    """Of an added ``[NUM]`` under LoRA: its rows of the two vocabulary matrices."""
+    model, language = plan.model, plan.language
+    if model.pretrained is None or model.num_token != "added" or not model.lora_r:
+        return 0
+    return language.hidden_dim * (1 if language.tied else 2)
 
 
 class Memory(NamedTuple):
@@ -193,42 +214,51 @@ class Memory(NamedTuple):
 
 
 def memory(plan: TrainingPlan, stage: Stage) -> Memory:
-    """Memory of a GPU under a ZeRO stage.
+    """Memory of a GPU under a ZeRO stage, with the shipped configuration of it.
 
-    With F frozen and T trained numbers on N GPUs, in bf16 under DeepSpeed: frozen
-    weights 2F, trained ones 2T, gradients 2T, fp32 copy and AdamW's moments 12T. ZeRO-1
-    divides the last by N, ZeRO-2 the gradients too, ZeRO-3 all; offload moves the last
-    to the host. Beside them two buckets of up to `BUCKET` numbers, and under ZeRO-3 up
-    to `LIVE` gathered ones. In float32, and without DeepSpeed, weights and gradients
-    take 4 bytes, the moments 8. Quantized and bf16 frozen weights count as stored.
+    What is trained stays in single precision (see `train.zero`). With F bytes of frozen
+    weights (as loaded: bf16 or quantized language model, fp32 tower) and T trained
+    numbers on N GPUs: weights F + 4T, under ``precision: bf16`` a copy of 2T for the
+    forward pass; gradients 4T; AdamW's moments 8T, and under DeepSpeed another fp32
+    copy, 12T. ZeRO-1 divides the last by N, ZeRO-2 the gradients too, ZeRO-3 the
+    weights too. Beside them, with several GPUs, two buckets of up to
+    ``reduce_bucket_size`` numbers, and under ZeRO-3 up to
+    ``stage3_max_live_parameters`` gathered ones. ``offload_optimizer`` moves copy and
+    moments to the host, ``offload_param`` ZeRO-3's share of the weights.
     """
-    half = plan.training.precision == "bf16" and stage.zero > 0
-    width = 2 if half else 4
-    state_bytes = 12 if half else 8
-    count, sharded = plan.trained, plan.gpus
-    frozen = _frozen_bytes(plan, width)
-    weights = frozen + width * count
-    gradients = width * count / (sharded if stage.zero >= 2 else 1)
-    states = state_bytes * count / (sharded if stage.zero >= 1 else 1)
-    buckets = 2 * width * min(BUCKET, count) if stage.zero and sharded > 1 else 0
-    if stage.zero == 3:
-        gathered = width * min(LIVE, plan.trained + plan.frozen)
-        weights = weights / sharded + (gathered if sharded > 1 else 0)
-    host = states if stage.offload else 0
-    on_gpu = gradients + buckets + states - host
-    return Memory(weights, on_gpu, activations(plan), host)
+    settings, count, gpus = stage.settings, plan.trained, plan.gpus
+    zero = int(settings["stage"])
+    weights = _frozen_bytes(plan) + 4 * count
+    gradients = 4 * count / (gpus if zero >= 2 else 1)
+    states = (12 if zero else 8) * count / (gpus if zero else 1)
+    buckets, gathered, host = 0.0, 0.0, 0.0
+    if zero and gpus > 1:
+        buckets = 2 * 4 * min(settings["reduce_bucket_size"], count)
+    if zero == 3:
+        numbers = plan.trained + plan.frozen
+        live = min(settings["stage3_max_live_parameters"], numbers) / numbers
+        gathered, weights = live * weights, weights / gpus
+        if gpus == 1 and "offload_param" not in settings:
+            gathered = 0.0  # it is all there
+    if "offload_optimizer" in settings:
+        host, states = states, 0.0
+    if "offload_param" in settings:
+        host, weights = host + weights, 0.0
+    copies = 2 * count if plan.training.precision == "bf16" else 0
+    on_gpu = gradients + buckets + states
+    return Memory(weights + gathered + copies, on_gpu, activations(plan), host)
 
 
-def _frozen_bytes(plan: TrainingPlan, width: int) -> float:
+def _frozen_bytes(plan: TrainingPlan) -> float:
     """Of the weights that stay; the language model's as they were loaded."""
     model = plan.model
-    loaded = 2 if model.dtype == "bfloat16" else width
-    each: float = _QUANTIZED_BYTES.get(model.quantization, min(loaded, 4))
+    loaded = 2 if model.dtype == "bfloat16" else 4
+    each: float = _QUANTIZED_BYTES.get(model.quantization, loaded)
     language = sum(
         p.parameters for p in plan.parts if p.name == "language model" and not p.trained
     )
     tower = 0 if plan.features_cached else plan.frozen - language
-    return each * language + width * tower
+    return each * language + 4 * tower
 
 
 def activations(plan: TrainingPlan) -> float:
