@@ -130,6 +130,7 @@ def test_sizes_are_those_of_the_issue():
 @pytest.mark.slow
 def test_command_writes_records(tmp_path):
     file = tmp_path / "out.json"
-    command = [sys.executable, train.__file__, "--sizes", "tiny", "--steps", "1"]
+    small = ["--sizes", "tiny", "--steps", "1", "--rounds", "1"]
+    command = [sys.executable, train.__file__, *small]
     subprocess.run([*command, "--json", str(file)], check=True, capture_output=True)
     assert len(json.loads(file.read_text())) == 7
