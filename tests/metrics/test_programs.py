@@ -51,9 +51,7 @@ def test_columns_equal_the_parser() -> None:
     assert_equal(parse_programs(programs, CLEVR), expected)
 
 
-@pytest.mark.parametrize(
-    "number", ["1e999", "nan", "1e", "--1", "1.2.3", "[NUM]"]
-)
+@pytest.mark.parametrize("number", ["1e999", "nan", "1e", "--1", "1.2.3", "[NUM]"])
 def test_numbers_that_the_grammar_refuses(number: str) -> None:
     good, bad = "add(loc=(1, 2, 3))", f"add(loc=(1, 2, {number}))"
     assert parse(bad, CLEVR) is None
