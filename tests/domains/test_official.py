@@ -49,11 +49,6 @@ def test_bad_parameter_is_named(parameters, message):
         scene_config("clevr", {"source": "official", **parameters})
 
 
-def test_picture_size_of_an_official_source_is_an_error_that_explains():
-    with pytest.raises(ValueError, match="need preprocessing"):
-        _ = OfficialConfig("clevr", "x").width_px
-
-
 def dots(root, **parameters) -> OfficialDots:
     given = {"source": "official", "root": str(root), **parameters}
     config = scene_config("2d", given)

@@ -1,5 +1,7 @@
 """Tables say the right numbers beside the paper's."""
 
+from dataclasses import replace
+
 import pytest
 
 from igllm_pipelines.domains import DOMAINS
@@ -127,6 +129,9 @@ def test_scale_note_says_the_counts() -> None:
         assert words in note
     assert "40,000 steps" in note
     assert "500,000 steps" in scale_note("shapenet", scale)
+    tuned = scale_note("clevr", replace(scale, pretrained="a/b", train_images=None))
+    assert tuned.startswith("a/b, tuned on the official images for 2,400 steps")
+    assert "small scale" not in tuned
 
 
 def test_findings_of_many_splits_compare_each_with_the_first() -> None:

@@ -11,9 +11,12 @@ from kedro_datasets.json import JSONDataset
 
 from igllm_pipelines.datasets.files import FilesDataset
 from igllm_pipelines.datasets.raw import RawDataset
-from igllm_pipelines.domains import DOMAINS
+from igllm_pipelines.domains import DOMAINS, program_syntax
+from igllm_pipelines.model.config import ModelConfig
 from igllm_pipelines.pipelines import evaluation, reporting
 from igllm_pipelines.pipelines.rendering.nodes import plan_rendering
+from igllm_pipelines.scene import write_program
+from tests.shards.official_trees import write_download
 
 SCENES = {"num_scenes": {"train": 8, "val_ID": 3, "random": 5}}
 
@@ -29,6 +32,7 @@ def catalog_of(raw: Any, **datasets: Any) -> DataCatalog:
     values = {
         "params:domain": "2d",
         "params:scenes": SCENES,
+        "params:model": ModelConfig(),
         "params:rendering": {},
         "params:ray": {"address": None},
         "params:reporting": {"samples_per_split": 1},
@@ -94,6 +98,50 @@ def test_reporting_writes_metrics_page_and_summary(raw: Any, tmp_path: Path) -> 
     summary = catalog.load("summary")
     assert "squared error" in summary
     assert f"page: {page}" in summary
+
+
+@pytest.mark.parametrize("domain", ["clevr", "so3", "6dof", "shapenet"])
+def test_reports_on_official_pictures_draw_nothing_again(
+    domain: str, tmp_path: Path
+) -> None:
+    scenes = {"source": "official", "root": str(write_download(tmp_path / "official"))}
+    dataset = RawDataset(filepath=str(tmp_path / "raw"))
+    dataset.save(plan_rendering(domain, scenes, {}, {}, 7))
+    raw = dataset.load()
+    syntax = program_syntax(domain, raw.scenes("train"))
+    records = {
+        split: [
+            {"image": scene.image_filename, "program": write_program(scene, syntax)}
+            for scene in raw.scenes(split)
+        ]
+        for split in raw.splits()
+        if split != "train"
+    }
+    of_encodings = {
+        f"{name}_{encoding}": value
+        for encoding in ("char", "float")
+        for name, value in (
+            ("metrics", {split: {"l2": 0.5, "images": 3} for split in records}),
+            ("history", [{"step": 10, "loss": 1.0}]),
+            ("predictions", records),
+        )
+    }
+    given = {
+        "params:domain": domain,
+        "params:scenes": scenes,
+        "params:model": ModelConfig(pretrained="lmsys/vicuna-7b-v1.3"),
+        "syntax": syntax,
+    }
+    catalog = catalog_of(raw, **of_encodings, **given)
+    catalog["metrics"] = JSONDataset(filepath=str(tmp_path / "metrics.json"))
+    catalog["summary"] = MemoryDataset()
+    catalog["report"] = FilesDataset(filepath=str(tmp_path / domain / "report"))
+    run(reporting.create_pipeline(), catalog)
+    page = (tmp_path / domain / "report" / "index.html").read_text()
+    assert "not drawn again" in page
+    assert "1 dot" not in page
+    summary = " ".join(catalog.load("summary").split())
+    assert "vicuna-7b-v1.3, tuned on the official images for 10 steps" in summary
 
 
 def test_rotations_are_compared_in_one_table() -> None:

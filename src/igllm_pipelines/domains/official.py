@@ -106,6 +106,7 @@ class OfficialConfig:
     picture = "official"
     assets = None
     min_visible_pixels = 0.0
+    finish = None  # nothing can be rendered: labels name no camera and no lights
 
     def __post_init__(self) -> None:
         limits = _limits(self.domain, self.num_scenes)
@@ -122,20 +123,6 @@ class OfficialConfig:
     def splits(self) -> tuple[str, ...]:
         """The splits of the download."""
         return SPLITS[self.domain]
-
-    @property
-    def width_px(self) -> int:
-        """Not known here.
-
-        Raises:
-            ValueError: always.
-        """
-        raise ValueError(
-            f"scenes of {self.domain}: official pictures are used as they are, mostly "
-            "not square; training and reports on them need preprocessing (padding and "
-            "resizing) that is not there yet. Reading, validating, looking at and "
-            "exporting them works"
-        )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from igllm_pipelines.domains import DOMAINS, scored_splits
 from igllm_pipelines.domains.dots import DotsConfig, in_training_cells
+from igllm_pipelines.domains.official import OfficialConfig
 from igllm_pipelines.domains.sources import SceneConfig
 from igllm_pipelines.metrics.dots import dot_positions
 from igllm_pipelines.metrics.evaluate import (
@@ -62,6 +63,7 @@ class Results:
         histories: records of losses and scores by step, of each encoding.
         predictions: ``{encoding: {split: records}}``.
         readings: how the programs of each encoding are read.
+        pretrained: the language model that was tuned; None: one from scratch.
     """
 
     domain: str
@@ -70,6 +72,7 @@ class Results:
     histories: Mapping[str, figures.History]
     predictions: Mapping[str, Predictions]
     readings: Mapping[str, Reading]
+    pretrained: str | None = None
 
     @property
     def syntax(self) -> ProgramSyntax:
@@ -93,9 +96,10 @@ class Results:
             for split in self.splits
             if (found := list(self.metrics.values()))
         }
-        width_px = self.config.width_px  # of a download: an error that says why
-        images = self.config.num_scenes[DOMAINS[self.domain].splits[0]]
-        scale = Scale(images, width_px, steps, tests)
+        config = self.config
+        width_px = None if isinstance(config, OfficialConfig) else config.width_px
+        images = config.num_scenes.get(DOMAINS[self.domain].splits[0])
+        scale = Scale(images, width_px, steps, tests, self.pretrained)
         found_out = findings(self.domain, self.metrics, self.splits)
         return [*found_out, scale_note(self.domain, scale)]
 

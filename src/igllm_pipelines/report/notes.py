@@ -14,16 +14,18 @@ class Scale:
     """At which scale the models were made.
 
     Attributes:
-        train_images: number of training images.
-        image_px: side of the image.
+        train_images: number of training images; None: those of a whole download.
+        image_px: side of the image; None: of a download, which has its own.
         steps: optimizer steps of each encoding.
         test_images: number of scored images of each split.
+        pretrained: the language model that was tuned; None: one from scratch.
     """
 
-    train_images: int
-    image_px: int
+    train_images: int | None
+    image_px: int | None
     steps: Mapping[str, int]
     test_images: Mapping[str, int]
+    pretrained: str | None = None
 
 
 # optimizer steps of the paper
@@ -32,16 +34,29 @@ _OTHERS_STEPS = 40_000
 
 
 def scale_note(domain: str, scale: Scale) -> str:
-    """Says that this is the small scale, and how small."""
+    """Says at which scale this is, and which is the paper's."""
     steps = " and ".join(f"{count:,}" for count in sorted({*scale.steps.values()}))
     tests = ", ".join(f"{count:,} of {s}" for s, count in scale.test_images.items())
+    done = f"{_images(scale)} for {steps} steps, scored on {tests} images."
+    paper = (
+        "The paper tunes a 7-billion-weight model on 336 x 336 pixels for "
+        f"{PAPER_STEPS.get(domain, _OTHERS_STEPS):,} steps"
+    )
+    if scale.pretrained is not None:
+        return f"{scale.pretrained}, tuned on {done} {paper}."
     return (
-        "This is the small scale: a tiny model, trained from scratch on "
-        f"{scale.train_images:,} images of {scale.image_px} x {scale.image_px} pixels "
-        f"for {steps} steps, scored on {tests} images. The paper tunes a "
-        "7-billion-weight model on 336 x 336 pixels for "
-        f"{PAPER_STEPS.get(domain, _OTHERS_STEPS):,} steps: its figures are the goal "
-        "of the large scale, not of this one."
+        f"This is the small scale: a tiny model, trained from scratch on {done} "
+        f"{paper}: its figures are the goal of the large scale, not of this one."
+    )
+
+
+def _images(scale: Scale) -> str:
+    if scale.train_images is None:
+        return "the official images"
+    if scale.image_px is None:
+        return f"{scale.train_images:,} official images"
+    return (
+        f"{scale.train_images:,} images of {scale.image_px} x {scale.image_px} pixels"
     )
 
 

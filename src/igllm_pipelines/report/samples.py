@@ -25,12 +25,12 @@ class Reading:
     Attributes:
         syntax: of the programs.
         finish: fills in what a predicted object does not say, see the domains'
-            configurations.
+            configurations; None where pictures cannot be rendered.
         symmetries: of shapes, see `igllm_pipelines.metrics.objects.geodesic`.
     """
 
     syntax: ProgramSyntax
-    finish: Finish
+    finish: Finish | None
     symmetries: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -96,7 +96,7 @@ def _sample(
     truth = Answer(
         encoding="truth",
         lines=_plain_lines(write_program(scene, first.syntax)),
-        remark=_number_of(len(scene.objects), scene),
+        remark=_number_of(len(scene.objects), _of_dots(scene, first)),
         rebuilt=Rebuilt(None),
     )
     answers = tuple(
@@ -113,22 +113,34 @@ def _answer(encoding: str, scene: Scene, program: str, reading: Reading) -> Answ
         encoding=encoding,
         lines=mark_wrong_words(program, pred, scene, syntax),
         remark=_remark(pred, scene, reading),
-        rebuilt=rebuild(pred, scene, reading.finish, syntax.attributes),
+        rebuilt=_rebuilt(pred, scene, reading),
     )
 
 
-def _number_of(count: int, scene: Scene) -> str:
-    noun = "object" if scene.camera else "dot"
+def _rebuilt(pred: Scene | None, target: Scene, reading: Reading) -> Rebuilt:
+    if reading.finish is None:
+        return Rebuilt(None, ("the labels name no camera: it is not drawn again",))
+    return rebuild(pred, target, reading.finish, reading.syntax.attributes)
+
+
+def _of_dots(scene: Scene, reading: Reading) -> bool:
+    """Dots have no camera, and can be drawn all the same."""
+    return scene.camera is None and reading.finish is not None
+
+
+def _number_of(count: int, dots: bool) -> str:
+    noun = "dot" if dots else "object"
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _remark(pred: Scene | None, target: Scene, reading: Reading) -> str:
     if pred is None:
         return "does not parse"
-    number = _number_of(len(pred.objects), target)
+    dots = _of_dots(target, reading)
+    number = _number_of(len(pred.objects), dots)
     matches = match_scenes([pred], [target])
     distance = l2(matches)
-    if target.camera is None:
+    if dots:
         return number if math.isnan(distance) else f"{distance:.4f} image sides off"
     errors = [] if math.isnan(distance) else [f"{distance:.2f} m"]
     if reading.syntax.rotation_rep != "yaw":

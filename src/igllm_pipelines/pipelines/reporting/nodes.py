@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from igllm_pipelines.domains import encoding_syntax
+from igllm_pipelines.model.config import ModelConfig
 from igllm_pipelines.scene import ProgramSyntax
 
 
@@ -39,6 +40,7 @@ def make_report(
     domain: str,
     encodings: dict[str, str],
     scenes: dict[str, Any],
+    model: ModelConfig,
     rendering: dict[str, Any],
     ray: dict[str, Any],
     reporting: dict[str, Any],
@@ -61,6 +63,7 @@ def make_report(
         _of("history", of_encodings),
         _of("predictions", of_encodings),
         _readings(config, syntax, {name: encodings[name] for name in metrics}),
+        model.pretrained,
     )
     render = partial(
         render_pictures, source=config, rendering=rendering_config(rendering, ray)
@@ -72,6 +75,7 @@ def make_report(
 def summarize(
     domain: str,
     scenes: dict[str, Any],
+    model: ModelConfig,
     metrics: dict[str, Any],
     report: Path,
     **of_encodings: Any,
@@ -82,7 +86,9 @@ def summarize(
 
     config = scene_config(domain, scenes)
     histories = _of("history", of_encodings)
-    results = build.Results(domain, config, metrics, histories, {}, {})
+    results = build.Results(
+        domain, config, metrics, histories, {}, {}, model.pretrained
+    )
     paths = {
         "page": f"{report}/index.html",
         "metrics and curves": str(Path(report).parent),

@@ -10,7 +10,7 @@ from igllm_pipelines.pipelines.reporting import nodes
 
 def create_pipeline() -> Pipeline:
     """``{metrics,history,predictions}_<encoding>, raw -> metrics, report, summary``."""
-    parameters = {name: f"params:{name}" for name in ("domain", "scenes")}
+    parameters = {name: f"params:{name}" for name in ("domain", "scenes", "model")}
     drawing = {name: f"params:{name}" for name in ("rendering", "ray", "reporting")}
     return Pipeline(
         [
