@@ -102,8 +102,8 @@ def stand_in_parameters(folder, domain):
 @pytest.mark.slow
 def test_the_papers_line_runs_on_stand_ins(tmp_path):
     write_stand_ins(tmp_path)
-    pipelines = "--pipelines=clevr.data,clevr.float"
-    run = start(tmp_path, "paper", pipelines, stand_in_parameters(tmp_path, "clevr"))
+    parameters = stand_in_parameters(tmp_path, "clevr")
+    run = start(tmp_path, "paper", "--pipelines=clevr", parameters)
     assert run.returncode == 0, run.stderr[-5000:]
     data = tmp_path / "data"
 
@@ -132,6 +132,9 @@ def test_the_papers_line_runs_on_stand_ins(tmp_path):
     assert set(metrics) == {"val_ID", "val_OOD"}
     for split in metrics.values():
         assert (split["parse_rate"], split["images"]) == (100, 3)
+    assert "llama, tuned on" in " ".join(run.stdout.split())
+    page = data / "08_reporting/clevr/report/index.html"
+    assert "not drawn again" in page.read_text()
 
 
 @pytest.mark.slow
