@@ -45,9 +45,20 @@ def read_answers(path: Path, split: str) -> dict[str, Answer]:
         raise PredictionsError(f"{path}: no such file of predictions") from error
     except ValueError as error:
         raise PredictionsError(f"{path}: no valid JSON ({error})") from error
+    return answers_of(content, split, str(path))
+
+
+def answers_of(content: Any, split: str, where: str) -> dict[str, Answer]:
+    """The predictions that the content of a file holds, see `read_answers`.
+
+    Args:
+        content: what the JSON says.
+        split: whose records are taken where there are several.
+        where: names the file in errors.
+    """
     if isinstance(content, dict) and isinstance(content.get("answers"), dict):
         return {
-            name: _of_text(answer, path, name)
+            name: _of_text(answer, where, name)
             for name, answer in content["answers"].items()
         }
     records = content
@@ -56,24 +67,24 @@ def read_answers(path: Path, split: str) -> dict[str, Answer]:
         records = content.get(split, only)
     if not isinstance(records, list):
         raise PredictionsError(
-            f"{path}: neither {{'answers': {{image: {{'outputs': text}}}}}} nor "
+            f"{where}: neither {{'answers': {{image: {{'outputs': text}}}}}} nor "
             "records with 'image' and 'program', as a list or under their split "
             f"{split!r}"
         )
-    return _of_records(records, path)
+    return _of_records(records, where)
 
 
-def _of_text(answer: Any, path: Path, name: str) -> Answer:
+def _of_text(answer: Any, where: str, name: str) -> Answer:
     text = answer.get("outputs") if isinstance(answer, dict) else None
     if not isinstance(text, str):
-        raise PredictionsError(f"{path}, {name!r}: 'outputs' is missing or no text")
+        raise PredictionsError(f"{where}, {name!r}: 'outputs' is missing or no text")
     return Answer(text)
 
 
-def _of_records(records: Sequence[Any], path: Path) -> dict[str, Answer]:
+def _of_records(records: Sequence[Any], file: str) -> dict[str, Answer]:
     answers: dict[str, Answer] = {}
     for index, record in enumerate(records):
-        where = f"{path}, record {index}"
+        where = f"{file}, record {index}"
         if not isinstance(record, dict):
             raise PredictionsError(f"{where}: a record must be a JSON object")
         image, program = record.get("image"), record.get("program")

@@ -7,6 +7,7 @@ errors say where and what to do.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def read_label_table(path: Path, *, yaw: str = "stated") -> Labels:
         try:
             with paused_gc():
                 content = json.loads(path.read_text(encoding="utf-8"))
-                labels = label_table(content, yaw)
+            labels = label_table(content, yaw)
         except (AttributeError, KeyError, TypeError, ValueError):
             labels = None
     if labels is not None:
@@ -89,13 +90,22 @@ def label_table(content: Any, yaw: str = "stated") -> Labels:
     Raises:
         AttributeError, KeyError, TypeError, ValueError: a label is not as usual.
     """
+    with paused_gc():
+        return _label_table(content, yaw)
+
+
+def _label_table(content: Any, yaw: str) -> Labels:
     scenes = content["scenes"] if isinstance(content, dict) else content
     images = tuple(scene["image_filename"] for scene in scenes)
     if len(set(images)) < len(images) or not all(isinstance(i, str) for i in images):
         raise ValueError("image names")
     objects = [obj for scene in scenes for obj in scene["objects"]]
-    location = np.array([o["3d_coords"] for o in objects], np.float64).reshape(-1, 3)
-    if len(location) != len(objects) or not np.isfinite(location).all():
+    places = [obj["3d_coords"] for obj in objects]
+    if not {*map(len, places)} <= {3}:
+        raise ValueError("locations")
+    numbers = np.fromiter(chain.from_iterable(places), np.float64, 3 * len(places))
+    location = numbers.reshape(-1, 3)
+    if not np.isfinite(location).all():
         raise ValueError("locations")
     return Labels(
         images,
@@ -112,6 +122,8 @@ def label_table(content: Any, yaw: str = "stated") -> Labels:
 def _words(objects: Sequence[Record], name: str) -> WordArray:
     words = [obj.get(name, "") for obj in objects]
     known = {word: index for index, word in enumerate({*words})}
+    if known.keys() == {""}:
+        return np.full(len(words), "")
     if not all(isinstance(word, str) for word in known):
         raise ValueError("words")
     indices = np.fromiter(map(known.__getitem__, words), np.int64, len(words))
@@ -121,14 +133,16 @@ def _words(objects: Sequence[Record], name: str) -> WordArray:
 def _rotations(objects: Sequence[Record], yaw: str) -> FloatArray:
     """Unit quaternions ``(objects, 4)`` of what each label states, else NaN."""
     quats = np.full((len(objects), 4), np.nan)
-    stated = [obj.get("rotation_quat") for obj in objects]
     angles = [obj.get("rotation") for obj in objects]
+    stated = [obj.get("rotation_quat") for obj in objects]
     types = [*map(type, angles)]
-    if {*map(type, stated)} > {type(None)} or None not in stated:
+    if {*map(type, stated)} - {type(None)}:
         types = [
-            type(angle) if quat is None else tuple
-            for angle, quat in zip(angles, stated, strict=True)
+            of_angle if quat is None else tuple
+            for of_angle, quat in zip(types, stated, strict=True)
         ]
+    if {*types} == {float}:  # CLEVR, as the official files state it
+        return _quats("yaw", np.fromiter(angles, np.float64, len(angles)), yaw)
     for of_type in {*types} - {type(None)}:
         chosen = [row for row, t in enumerate(types) if t is of_type]
         source = stated if of_type is tuple else angles

@@ -204,8 +204,8 @@ def word_sums(
     counts: BoolArray = wanted != ""
     if scored is not None:
         counts &= np.isin(wanted, list(scored))
-    if left_out:
-        counts &= ~np.isin(wanted, list(left_out))
+    for word in left_out:
+        counts &= wanted != word
     return scene_shares(matches, said == wanted, counts, len(true))
 
 

@@ -171,7 +171,8 @@ def strict_scores(labels: Labels, answers: Answers, protocol: Protocol) -> Score
         sums = detection_sums(matches, preds, target, threshold)
         certainty = _certainty(answers, preds)
         area = average_precision(matches, preds, target, threshold, certainty)
-        detection[f"{threshold:g}"] = {**_values(sums, ()), "average_precision": area}
+        found = {**_values(sums, ()), "average_precision": _known(area)}
+        detection[f"{threshold:g}"] = found
         named |= {f"{name}@{threshold:g}": part for name, part in sums.items()}
     intervals = bootstrap_intervals(
         {**parts, **named},
@@ -212,7 +213,11 @@ def _values(
     """Each metric's value, None where nothing was measured."""
     names = [*always, *(name for name in parts if name not in always)]
     values = {name: parts[name].value if name in parts else np.nan for name in names}
-    return {name: None if np.isnan(v) else v for name, v in values.items()}
+    return {name: _known(value) for name, value in values.items()}
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value
 
 
 def _spread(table: ObjectTable, answered: "np.ndarray[Any, Any]") -> ObjectTable:
