@@ -41,7 +41,9 @@ HOOKS = (
     NeedsHook(),
     *((ExperimentRunHook(), ProgressHook()) if _FIRST else ()),
 )
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", *(() if _FIRST else ("kedro-mlflow",)))
+# distributions spell the name in both ways
+_MLFLOW = () if _FIRST else ("kedro-mlflow", "kedro_mlflow")
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", *_MLFLOW)
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     # an environment names only what differs
