@@ -181,6 +181,7 @@ def test_yaw_has_an_angle_in_strict_alone() -> None:
     answers = [
         Answer(f"add(shape='block', loc=(1, 0, 0), rotation={yaw:.6f})"),
         Answer("add(shape='ball', loc=(1, 0, 0))"),
+        Answer("add(shape='ball', loc=(1, 0, 0), rotation=0.5)"),
     ]
     got = strict_scores(labels, answers, protocol)
     assert got["geod"] == pytest.approx(3, abs=1e-3)

@@ -247,9 +247,14 @@ def _angle_sums(
 
     def sums(orders: Mapping[str, int]) -> SceneSums:
         angles = pair_angles_deg(matches, preds, target, orders)
-        return scene_means(matches, angles, len(target))
+        return scene_means(matches, np.where(turns, angles, np.nan), len(target))
 
+    turns = np.ones(len(matches), dtype=np.bool_)
     if protocol.rotation_rep == "yaw":
+        # a yaw says nothing of what looks the same from all sides
+        shapes = target.words["shape"][target.rows(matches.scene, matches.target)]
+        for shape, order in symmetries.items():
+            turns &= (shapes != shape) | (order != 0)
         return {"geod": sums(symmetries)}
     return {
         "geod": sums({}),
