@@ -38,6 +38,7 @@ from igllm_pipelines.train.zero import (
     deepspeed_mark_removed,
     deepspeed_settings,
     leave_out_compiled_reduction,
+    name_device,
     whole_weights,
     zero_stage,
 )
@@ -328,6 +329,7 @@ def train_model(
         CheckpointError: a checkpoint cannot be written, or is for other processes.
         ValueError: the batch cannot be shared out among the processes.
     """
+    name_device()
     stage = zero_stage(config)
     if stage:
         leave_out_compiled_reduction()

@@ -23,6 +23,15 @@ from igllm_pipelines.train.config import TrainingConfig
 SHIPPED = Path(__file__).parent / "deepspeed"
 
 
+def name_device() -> None:
+    """Tells DeepSpeed, which accelerate imports in every run, of a missing GPU.
+
+    It would warn about it.
+    """
+    if not torch.accelerator.is_available():
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+
+
 def shipped_names() -> list[str]:
     """Names of the configurations that come with the package.
 
