@@ -168,9 +168,8 @@ def test_reference_skips_what_has_no_answer() -> None:
 
 
 def test_yaw_has_an_angle_in_strict_alone() -> None:
-    labels = scenes(
-        one(shape="cube", rotation=100.0), one(shape="sphere", rotation=7.0)
-    )
+    sphere = one(shape="sphere", rotation=7.0)
+    labels = scenes(one(shape="cube", rotation=100.0), sphere, sphere)
     protocol = Protocol(
         "yaw",
         {"shape": ("cube", "sphere")},
