@@ -22,7 +22,7 @@ from igllm_pipelines.pipeline_registry import register_pipelines
 from igllm_pipelines.shards.features import FeatureCache
 from igllm_pipelines.tokens.program_tokenizer import ProgramTokenizer
 from igllm_pipelines.train.config import TrainingConfig
-from tests.model.pretrained import write_llama
+from tests.model.pretrained import WRITERS
 from tests.shards.official_trees import write_download
 
 ROOT = Path(__file__).parents[2]
@@ -58,9 +58,9 @@ def start(folder, env, *arguments):
     )
 
 
-def write_stand_ins(folder):
+def write_stand_ins(folder, writer):
     """A language model, a tower's weights, a projector, a download: all small."""
-    write_llama(folder / "llama")
+    WRITERS[writer](folder / writer)
     write_download(folder / "official")
     torch.manual_seed(1)
     tower = VisionTransformer(224, 32, WIDTH, 12, 6, 4.0, output_dim=384)
@@ -70,8 +70,8 @@ def write_stand_ins(folder):
     torch.save(named, folder / "mm_projector.bin")
 
 
-def stand_in_parameters(folder, domain):
-    """Overrides of conf/paper; all that is not here stays the paper's."""
+def stand_in_parameters(folder, writer, domain, more):
+    """Overrides of an environment; all that is not here stays as it is there."""
     training = {
         "steps": 4,
         "warm_up_steps": 1,
@@ -84,25 +84,49 @@ def stand_in_parameters(folder, domain):
         "num_threads": 1,
     }
     given = {
-        f"scenes.{domain}.root": folder / "official",
         f"tower.{domain}.pretrained": f"{TOWER}/{folder / 'clip.safetensors'}",
         f"tower.{domain}.image_px": 224,
-        f"model.{domain}.pretrained": folder / "llama",
-        f"model.{domain}.projector_weights": folder / "mm_projector.bin",
+        f"model.{domain}.pretrained": folder / writer,
         f"model.{domain}.lora_r": 4,
         **{f"training.{domain}.{name}": value for name, value in training.items()},
         "inference.num_threads": 1,
         "inference.max_objects": 1,
         "inference.max_tokens": 120,
         "features.num_threads": 1,
+        **more,
     }
     return "--params=" + ",".join(f"{name}={value}" for name, value in given.items())
 
 
 @pytest.mark.slow
+def test_the_small_environment_runs_on_stand_ins(tmp_path):
+    write_stand_ins(tmp_path, "qwen")
+    numbers = {"train": 6, "val_ID": 2, "random": 2}
+    drawn = {f"scenes.2d.num_scenes.{split}": n for split, n in numbers.items()}
+    parameters = stand_in_parameters(tmp_path, "qwen", "2d", drawn)
+    run = start(tmp_path, "small", "--pipelines=2d.data,2d.float", parameters)
+    assert run.returncode == 0, run.stderr[-5000:]
+    data = tmp_path / "data"
+    tokenizer = ProgramTokenizer.load(data / "05_model_input/2d/tokenizer")
+    assert tokenizer.conversation.before.startswith("<|im_start|>")
+    with safe_open(data / "06_models/2d/float/model/model.safetensors", "pt") as file:
+        stored = list(file.keys())
+    parts = {name.partition(".")[0] for name in stored if "lora_" not in name}
+    assert parts == {"projector", "numeric_head"}
+    names = [name for name in stored if name.startswith("projector")]
+    assert len(names) == 4  # weights and biases of mlp2x_gelu
+    metrics = json.loads((data / "08_reporting/2d/float/metrics.json").read_text())
+    assert {m["parse_rate"] for m in metrics.values()} == {100}
+
+
+@pytest.mark.slow
 def test_the_papers_line_runs_on_stand_ins(tmp_path):
-    write_stand_ins(tmp_path)
-    parameters = stand_in_parameters(tmp_path, "clevr")
+    write_stand_ins(tmp_path, "llama")
+    more = {
+        "scenes.clevr.root": tmp_path / "official",
+        "model.clevr.projector_weights": tmp_path / "mm_projector.bin",
+    }
+    parameters = stand_in_parameters(tmp_path, "llama", "clevr", more)
     run = start(tmp_path, "paper", "--pipelines=clevr", parameters)
     assert run.returncode == 0, run.stderr[-5000:]
     data = tmp_path / "data"
