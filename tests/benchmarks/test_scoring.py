@@ -1,4 +1,5 @@
 import pytest
+
 from metrics import loop_scores, our_scores, read, write_files
 
 
