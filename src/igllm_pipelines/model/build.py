@@ -116,13 +116,7 @@ def build_model(
         ValueError: the number-token loss is wanted without the digits' tokens; or the
             weights of a pretrained part cannot be had or do not fit.
     """
-    tower.requires_grad_(False)
-    if not tower.settings["frozen"]:
-        fixed = tower.settings["pretrained"] is None
-        for name, parameter in tower.named_parameters():
-            # open_clip keeps its fixed positions as a parameter
-            at_place = fixed and name.endswith("positional_embedding")
-            parameter.requires_grad_(not at_place)
+    _choose_trained(tower)
     language_model = build_language_model(
         config,
         vocab_size=vocab_size,
@@ -146,6 +140,7 @@ def build_model(
     if config.projector_weights is not None and stored is None:
         projector.load(Path(config.projector_weights))
     external = _external(tower, language_model, config)
+    of_text = head is None and config.number_token_weight > 0
     return IGLLM(
         tower,
         projector,
@@ -153,11 +148,7 @@ def build_model(
         head,
         num_id=num_id,
         float_weight=config.float_weight,
-        number_token_loss=(
-            NumberTokenLoss(digit_ids)
-            if head is None and config.number_token_weight
-            else None
-        ),
+        number_token_loss=NumberTokenLoss(digit_ids) if of_text else None,
         number_token_weight=config.number_token_weight,
         external=[f"{part}.{n}" for part, found in external.items() for n in found],
         settings={
@@ -169,6 +160,16 @@ def build_model(
             **_provenance(external, language_model, config),
         },
     )
+
+
+def _choose_trained(tower: Tower) -> None:
+    """Freezes the tower, or all of it that is no fixed position."""
+    trained = not tower.settings["frozen"]
+    fixed = tower.settings["pretrained"] is None
+    for name, parameter in tower.named_parameters():
+        # open_clip keeps its fixed positions as a parameter
+        at_place = fixed and name.endswith("positional_embedding")
+        parameter.requires_grad_(trained and not at_place)
 
 
 def _external(

@@ -193,16 +193,18 @@ def fit_vocabulary(model: Any, vocab_size: int, num_id: int, *, added: bool) -> 
             part.weight[num_id] = part.weight[:num_id].float().mean(dim=0)
 
 
-class RowEmbedding(nn.Module):
-    """An embedding that stays as it is but for one row, which is trained.
+class OneRow(nn.Module):
+    """A matrix that stays as it is but for one row, which is trained.
 
     Args:
-        base: the embedding.
+        base: the embedding, or the output matrix without a bias.
         index: of the row.
         row: its weights.
     """
 
-    def __init__(self, base: nn.Embedding, index: int, row: nn.Parameter) -> None:
+    def __init__(
+        self, base: nn.Embedding | nn.Linear, index: int, row: nn.Parameter
+    ) -> None:
         super().__init__()
         self.base = base
         self.index = index
@@ -212,6 +214,10 @@ class RowEmbedding(nn.Module):
     def weight(self) -> Tensor:
         """The frozen weights."""
         return self.base.weight
+
+
+class RowEmbedding(OneRow):
+    """An embedding of which one row is trained."""
 
     def forward(self, ids: Int64[Tensor, "..."]) -> Float[Tensor, "... hidden"]:
         """Embeddings of ids."""
@@ -220,25 +226,8 @@ class RowEmbedding(nn.Module):
         return torch.where(chosen, self.row.to(words.dtype), words)
 
 
-class RowHead(nn.Module):
-    """An output matrix that stays as it is but for one row, which is trained.
-
-    Args:
-        base: the matrix, without a bias.
-        index: of the row.
-        row: its weights.
-    """
-
-    def __init__(self, base: nn.Linear, index: int, row: nn.Parameter) -> None:
-        super().__init__()
-        self.base = base
-        self.index = index
-        self.row = row
-
-    @property
-    def weight(self) -> Tensor:
-        """The frozen weights."""
-        return self.base.weight
+class RowHead(OneRow):
+    """An output matrix of which one row is trained."""
 
     def forward(
         self, states: Float[Tensor, "... hidden"]
@@ -352,7 +341,7 @@ def merge_lora(model: Any) -> Any:
         (model.get_input_embeddings(), model.set_input_embeddings),
         (model.get_output_embeddings(), model.set_output_embeddings),
     ):
-        if isinstance(part, RowEmbedding | RowHead):
+        if isinstance(part, OneRow):
             with torch.no_grad():
                 part.base.weight[part.index] = part.row.to(part.base.weight.dtype)
             put(part.base)

@@ -13,7 +13,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -65,46 +65,24 @@ class Job:
     seed: int
     validate: Validate | None
     title: str
-    directory: Path
-    python_path: tuple[str, ...]
+    directory: Path = field(default_factory=Path.cwd)
+    python_path: tuple[str, ...] = field(default_factory=lambda: tuple(sys.path))
 
 
-def train_with_ray(
-    model: IGLLM,
-    tokens: ProgramTokens,
-    vision: VisionSource,
-    split: str,
-    *,
-    config: TrainingConfig,
-    folder: Path,
-    seed: int,
-    validate: Validate | None = None,
-    title: str = "train",
-) -> list[Record]:
+def train_with_ray(model: IGLLM, job: Job) -> list[Record]:
     """Trains `model` in place by ``config.workers`` processes, one GPU each if any.
 
-    Args and result are those of `run.train_on_split`.
+    The result is that of `run.train_on_split`.
 
     Raises:
         LaunchError: the processes died `MAX_RESTARTS` times, or did not start.
         Exception: what a worker raised.
     """
-    folder = Path(folder).resolve()
-    job = Job(
-        tokens=tokens,
-        vision=vision,
-        split=split,
-        config=config,
-        folder=folder,
-        seed=seed,
-        validate=validate,
-        title=title,
-        directory=Path.cwd(),
-        python_path=tuple(sys.path),
-    )
+    folder = job.folder.resolve()
+    job = replace(job, folder=folder)
     save_model(model, folder / _FIRST)
     try:
-        with _ray(config.workers):
+        with _ray(job.config.workers):
             _fit(job)
         trained = load_model(folder / _RESULT)
         load_stored(model, stored_weights(trained), folder / _RESULT)

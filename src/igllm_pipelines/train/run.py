@@ -66,19 +66,10 @@ def train_on_split(
         The history.
     """
     if config.workers > 1 and not group.is_launched():
-        from igllm_pipelines.train.launch import train_with_ray
+        from igllm_pipelines.train.launch import Job, train_with_ray
 
-        return train_with_ray(
-            model,
-            tokens,
-            vision,
-            split,
-            config=config,
-            folder=folder,
-            seed=seed,
-            validate=validate,
-            title=title,
-        )
+        job = Job(tokens, vision, split, config, folder, seed, validate, title)
+        return train_with_ray(model, job)
     samples = TrainingSamples(
         tokens,
         num_places=config.steps * config.batch_size,

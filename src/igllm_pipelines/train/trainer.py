@@ -336,11 +336,6 @@ def train_model(
     # ZeRO 3 takes the weights apart: the caller's model stays whole
     trained = copy.deepcopy(model) if stage == 3 else model
     progress = Progress(title)
-    callbacks: list[TrainerCallback] = [progress]
-    if validate is not None and config.validate_every:
-        score = eagerly(validate) if config.compile else validate
-        scored = Validation(score, config.validate_every, everywhere=stage == 3)
-        callbacks.insert(0, scored)
     with ExitStack() as stack:
         stack.enter_context(group.group_of_one(stage > 0))
         stack.enter_context(deepspeed_mark_removed())
@@ -356,7 +351,7 @@ def train_model(
             model=trained,
             train_dataset=samples,
             data_collator=batches,
-            callbacks=callbacks,
+            callbacks=[*_validation(validate, config, stage), progress],
         )
         trainer.remove_callback(PrinterCallback)
         resume = _start(trainer, folder, digest)
@@ -370,6 +365,16 @@ def train_model(
             trainer.model_wrapped.destroy()
     model.eval()
     return _history(trainer.state.log_history)
+
+
+def _validation(
+    validate: Validate | None, config: TrainingConfig, stage: int
+) -> list[TrainerCallback]:
+    """The callback that scores the model, none where nobody asked for scores."""
+    if validate is None or not config.validate_every:
+        return []
+    score = eagerly(validate) if config.compile else validate
+    return [Validation(score, config.validate_every, everywhere=stage == 3)]
 
 
 def _start(trainer: ModelTrainer, folder: Path, digest: str) -> Path | None:
