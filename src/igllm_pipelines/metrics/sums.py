@@ -93,7 +93,7 @@ def _draws(
     step = max(1, _CHUNK // max(count, 1))
     sums = np.concatenate(
         [
-            _multiplicities(rng, min(step, resamples - start), count) @ table
+            resample_counts(rng, min(step, resamples - start), count) @ table
             for start in range(0, resamples, step)
         ]
     )
@@ -104,8 +104,8 @@ def _draws(
         }
 
 
-def _multiplicities(rng: np.random.Generator, draws: int, count: int) -> FloatArray:
-    """How often each scene is in each draw of `count` scenes: ``(draws, count)``."""
+def resample_counts(rng: np.random.Generator, draws: int, count: int) -> FloatArray:
+    """How often each of `count` is drawn, with replacement: ``(draws, count)``."""
     drawn = rng.integers(count, size=(draws, count))
     drawn += count * np.arange(draws)[:, None]
     flat = np.bincount(drawn.reshape(-1), minlength=draws * count)

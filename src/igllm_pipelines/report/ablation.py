@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from igllm_pipelines.metrics.sums import resample_counts
 from igllm_pipelines.report.tables import METRICS, format_metric
 
 FloatArray = NDArray[np.float64]
@@ -51,8 +52,8 @@ class _Draws:
     """How often each seed and each image is drawn, the same for every encoding."""
 
     def __init__(self, seeds: int, images: int, rng: np.random.Generator) -> None:
-        self._seeds = _counts(seeds, rng)
-        self._images = _counts(images, rng)
+        self._seeds = resample_counts(rng, _DRAWS, seeds)
+        self._images = resample_counts(rng, _DRAWS, images)
 
     def means(self, errors: FloatArray) -> FloatArray:
         """Mean error ``(draws,)`` of each draw from ``(seeds, images)``."""
@@ -60,10 +61,6 @@ class _Draws:
         total = ((self._seeds @ np.where(known, errors, 0.0)) * self._images).sum(1)
         count = ((self._seeds @ known.astype(float)) * self._images).sum(1)
         return np.divide(total, count, where=count > 0, out=np.full(len(total), np.nan))
-
-
-def _counts(size: int, rng: np.random.Generator) -> FloatArray:
-    return rng.multinomial(size, np.full(size, 1 / size), size=_DRAWS).astype(float)
 
 
 def _interval(mean: float, draws: FloatArray) -> Interval:
