@@ -29,7 +29,11 @@ from igllm_pipelines.domains.fields import (
     check_positive,
     check_splits,
 )
-from igllm_pipelines.domains.studio import CAMERA_LOCATION, sample_lights
+from igllm_pipelines.domains.studio import (
+    CAMERA_LOCATION,
+    nominal_lights,
+    sample_lights,
+)
 from igllm_pipelines.scene.rotations import quat_from_yaw
 from igllm_pipelines.scene.scene import Camera, Scene, SceneObject
 
@@ -149,6 +153,11 @@ class ClevrConfig(Photographed):
             seed=seed,
             generator=GENERATOR,
         )
+
+    def nominal(self) -> Scene:
+        """The studio without objects and jitter, for a picture of unknown camera."""
+        camera = self.camera_at(CAMERA_LOCATION, (0.0, 0.0, 0.0))
+        return Scene((), camera=camera, lights=nominal_lights(), backdrop="sweep")
 
     def finish(self, obj: SceneObject) -> SceneObject:
         """A predicted object with the words of `PLAIN` for those it lacks.

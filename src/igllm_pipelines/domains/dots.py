@@ -76,6 +76,10 @@ class DotsConfig(Drawn):
                 return Scene(objects=(dot,), seed=seed, generator=GENERATOR)
         raise ValueError(f"no place for a dot of radius {self.radius}: make it smaller")
 
+    def nominal(self) -> Scene:
+        """An image without a dot: it has neither camera nor lights."""
+        return Scene(())
+
     def finish(self, obj: SceneObject) -> SceneObject:
         """A predicted dot as it is: its position says all."""
         return obj

@@ -51,6 +51,10 @@ class Drawn(ABC):
         scene = self.sample(split, scene_seed(seed, split, index, attempt))
         return replace(scene, image_filename=self.filename(split, index))
 
+    @abstractmethod
+    def nominal(self) -> Scene:
+        """Camera, lights and backdrop of no scene in particular, without objects."""
+
     def filename(self, split: str, index: int) -> str:
         """Name of the image."""
         return image_name(self.prefix, split, index)

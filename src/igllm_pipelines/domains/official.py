@@ -174,6 +174,10 @@ class OfficialDots:
         """Name of the image."""
         return image_name(DotsConfig.prefix, split, index)
 
+    def nominal(self) -> Scene:
+        """An image without a dot: it has neither camera nor lights."""
+        return Scene(())
+
     def finish(self, obj: SceneObject) -> SceneObject:
         """A predicted dot as it is: its position says all."""
         return obj

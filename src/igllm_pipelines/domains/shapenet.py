@@ -47,7 +47,11 @@ from igllm_pipelines.domains.poses import (
     in_image,
     uniform_quat,
 )
-from igllm_pipelines.domains.studio import CAMERA_AZIMUTH_DEG, sample_lights
+from igllm_pipelines.domains.studio import (
+    CAMERA_AZIMUTH_DEG,
+    nominal_lights,
+    sample_lights,
+)
 from igllm_pipelines.domains.textures import FAMILIES, sample_texture
 from igllm_pipelines.scene.rotations import canonical_turn, quat_from_yaw
 from igllm_pipelines.scene.scene import (
@@ -187,6 +191,15 @@ class ShapeNetConfig(Photographed):
             generator=GENERATOR,
         )
 
+    def nominal(self) -> Scene:
+        """The studio without objects and jitter, for a picture of unknown camera.
+
+        Pitch and radius of the camera are the middle of those of training.
+        """
+        camera = _camera(self, sum(self.pitch_deg) / 2, sum(self.radius_m) / 2)
+        lights = nominal_lights()
+        return Scene((), camera=camera, lights=lights, backdrop=self.backdrop)
+
     def finish(self, obj: SceneObject) -> SceneObject:
         """A predicted object with its extents; an unknown shape becomes a known one."""
         catalog = load_catalog(self.assets)
@@ -212,10 +225,14 @@ def _sample_camera(
     rng: np.random.Generator, config: ShapeNetConfig, split: str
 ) -> Camera:
     pitches_deg, radii_m = camera_ranges(config, split)
-    pitch, azimuth = np.radians([rng.uniform(*pitches_deg), config.azimuth_deg])
+    return _camera(config, rng.uniform(*pitches_deg), rng.uniform(*radii_m))
+
+
+def _camera(config: ShapeNetConfig, pitch_deg: float, radius_m: float) -> Camera:
+    pitch, azimuth = np.radians([pitch_deg, config.azimuth_deg])
     around = np.array([np.cos(azimuth), np.sin(azimuth)])
     direction = np.append(np.cos(pitch) * around, np.sin(pitch))
-    return config.camera_at(rng.uniform(*radii_m) * direction, _ORIGIN)
+    return config.camera_at(radius_m * direction, _ORIGIN)
 
 
 def _paint(

@@ -24,7 +24,11 @@ from igllm_pipelines.domains.poses import (
     in_image,
     uniform_quat,
 )
-from igllm_pipelines.domains.studio import CAMERA_LOCATION, sample_lights
+from igllm_pipelines.domains.studio import (
+    CAMERA_LOCATION,
+    nominal_lights,
+    sample_lights,
+)
 from igllm_pipelines.scene.rotations import canonical_turn
 from igllm_pipelines.scene.scene import Camera, Scene, SceneObject, Vector3
 
@@ -119,6 +123,11 @@ class SixDofConfig(Photographed):
             seed=seed,
             generator=GENERATOR,
         )
+
+    def nominal(self) -> Scene:
+        """The studio without objects and jitter, for a picture of unknown lamps."""
+        lights = nominal_lights()
+        return Scene((), camera=self.camera, lights=lights, backdrop=self.backdrop)
 
     def finish(self, obj: SceneObject) -> SceneObject:
         """A predicted object with its extents, and plain words for missing ones."""

@@ -23,7 +23,11 @@ from igllm_pipelines.domains.fields import (
     settle,
 )
 from igllm_pipelines.domains.poses import extents_m, quat_near
-from igllm_pipelines.domains.studio import CAMERA_LOCATION, sample_lights
+from igllm_pipelines.domains.studio import (
+    CAMERA_LOCATION,
+    nominal_lights,
+    sample_lights,
+)
 from igllm_pipelines.scene.scene import Camera, Scene, SceneObject, Vector3
 
 GENERATOR = "so3-1"
@@ -117,6 +121,11 @@ class So3Config(Photographed):
             seed=seed,
             generator=GENERATOR,
         )
+
+    def nominal(self) -> Scene:
+        """The studio without objects and jitter, for a picture of unknown lamps."""
+        lights = nominal_lights()
+        return Scene((), camera=self.camera, lights=lights, backdrop=self.backdrop)
 
     def finish(self, obj: SceneObject) -> SceneObject:
         """A predicted orientation with everything that the programs do not say."""

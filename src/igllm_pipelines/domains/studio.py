@@ -1,9 +1,14 @@
 """CLEVR's camera place and lamps, which the other rendered domains share."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from igllm_pipelines.scene.rotations import from_representation, quat_from_matrix
 from igllm_pipelines.scene.scene import Light, look_at_rotation
+
+Array = NDArray[np.float64]
 
 CAMERA_LOCATION = (7.481132, -6.50764, 5.343665)
 CAMERA_AZIMUTH_DEG = -41.02  # of that place, from the x axis
@@ -26,9 +31,19 @@ def sample_lights(rng: np.random.Generator, jitter_m: float) -> tuple[Light, ...
 
     The lamps point at the origin wherever they are.
     """
+    return _lights([rng.uniform(-jitter_m, jitter_m, 3) for _ in LAMPS])
+
+
+def nominal_lights() -> tuple[Light, ...]:
+    """CLEVR's lamps and sun where they stand without any jitter."""
+    return _lights([np.zeros(3) for _ in LAMPS])
+
+
+def _lights(offsets: Sequence[Array]) -> tuple[Light, ...]:
     lamps = []
-    for name, (nominal, watts, side_m, color) in LAMPS.items():
-        location = np.add(nominal, rng.uniform(-jitter_m, jitter_m, 3))
+    for offset, (name, lamp) in zip(offsets, LAMPS.items(), strict=True):
+        nominal, watts, side_m, color = lamp
+        location = np.add(nominal, offset)
         rotation = quat_from_matrix(look_at_rotation(location, (0.0, 0.0, 0.0)))
         place, turn = tuple(location.tolist()), tuple(rotation.tolist())
         lamps.append(Light(name, "AREA", place, turn, watts, side_m, color))
