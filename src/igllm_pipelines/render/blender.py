@@ -9,6 +9,7 @@ stays flat.
 import os
 import tempfile
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +23,7 @@ from igllm_pipelines.render.assets import is_clevr_shape, scale_m
 from igllm_pipelines.render.config import RenderingConfig
 from igllm_pipelines.render.library import Body, Library
 from igllm_pipelines.render.materials import build_material
+from igllm_pipelines.render.saving import save_blend
 from igllm_pipelines.render.studio import Studio, apply_settings
 from igllm_pipelines.render.textures import build_texture
 from igllm_pipelines.render.visibility import count_visible_pixels
@@ -112,6 +114,16 @@ class BlenderRenderer:
         """The bare call of Cycles; the picture lands in a scratch file."""
         self.bpy.ops.render.render(write_still=True)
 
+    def save(self, kinds: Sequence[str]) -> dict[str, bytes]:
+        """The scene that was rendered last as files, by kind.
+
+        Args:
+            kinds: of ``blend``.
+        """
+        makers = {"blend": save_blend}
+        with tempfile.TemporaryDirectory(prefix="igllm-save-") as folder:
+            return {kind: makers[kind](self.bpy, Path(folder)) for kind in kinds}
+
     def place(self, scene: Scene) -> None:
         """Puts camera, lamps and objects of `scene` where they belong."""
         if scene.camera is None:
@@ -174,7 +186,7 @@ class BlenderRenderer:
                 raise ValueError(f"an object without {name} cannot be rendered")
         body, scale = self._library.body(described), scale_m(described)
         material = self._material(described, body)
-        obj = self._add(str(described.shape), body.mesh)
+        obj = self._add(object_name(described), body.mesh)
         obj.location = described.location
         obj.rotation_quaternion = described.rotation or (1.0, 0.0, 0.0, 0.0)
         obj.scale = (scale,) * 3
@@ -197,6 +209,16 @@ class BlenderRenderer:
         if key not in self._materials:
             self._materials[key] = build_material(self.bpy, *key)
         return self._materials[key]
+
+
+def object_name(obj: SceneObject) -> str:
+    """What an object is called in Blender, which numbers equal names.
+
+    >>> object_name(SceneObject(size="large", color="red", shape="cube"))
+    'large red cube'
+    """
+    words = (obj.size, obj.color, obj.material, obj.texture, obj.shape)
+    return " ".join(word for word in words if word)
 
 
 def silence_stdout() -> None:

@@ -1,8 +1,8 @@
 """Rendering jobs: all scenes of a domain, or some scenes that are given."""
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -69,8 +69,7 @@ class RenderJob:
     @property
     def engine(self) -> str:
         """What makes the pictures, ``bpy 5.0.1``."""
-        package = _PACKAGES[self.source.picture]
-        return f"{package} {version(package)}"
+        return engine_of(self.source)
 
     @property
     def num_scenes(self) -> Mapping[str, int]:
@@ -181,8 +180,9 @@ class RenderJob:
             Task(f"scene {index} of {split}", "make", (self.seed, split, index))
             for split, index in missing
         )
-        for _, scene in _in_pool(self.rendering, self.engine, self.source, tasks):
-            yield scene
+        with scene_pool(self.source, self.rendering) as pool:
+            for _, scene in pool.map(tasks):
+                yield scene
 
     def _draw_dots(
         self, missing: Iterable[tuple[str, int]]
@@ -192,11 +192,30 @@ class RenderJob:
         for split, index in missing:
             scene = self.source.draw(self.seed, split, index, 0)
             scene = replace(scene, engine=engine)
-            yield encode(scene, _dot_picture(scene, self.source), split, index)
+            yield encode(scene, dot_picture(scene, self.source), split, index)
+
+
+def engine_of(source: SceneSource) -> str:
+    """What makes the pictures of a domain, ``bpy 5.0.1``."""
+    package = _PACKAGES[source.picture]
+    return f"{package} {version(package)}"
+
+
+def scene_pool(source: SceneSource, rendering: RenderingConfig) -> RenderPool:
+    """A pool that renders scenes of a domain; open it once for many calls.
+
+    Args:
+        source: configuration of the domain; its pictures are Blender's.
+        rendering: samples and workers.
+    """
+    return RenderPool(rendering, BlenderWorker, (rendering, engine_of(source), source))
 
 
 def render_pictures(
-    scenes: Sequence[Scene], source: SceneSource, rendering: RenderingConfig
+    scenes: Sequence[Scene],
+    source: SceneSource,
+    rendering: RenderingConfig,
+    pool: RenderPool | None = None,
 ) -> list[Pixels]:
     """Pictures of given scenes, predicted ones for example, in their order.
 
@@ -205,34 +224,24 @@ def render_pictures(
             camera and lights.
         source: configuration of the domain.
         rendering: samples and workers.
+        pool: of `scene_pool` that is open already; else one is opened.
 
     Raises:
         ValueError: a scene lacks something.
         RenderError: a scene cannot be rendered.
     """
     if source.picture == "dot":
-        return [_dot_picture(scene, source) for scene in scenes]
-    engine = f"bpy {version('bpy')}"
+        return [dot_picture(scene, source) for scene in scenes]
     tasks = [
         Task(scene.image_filename or f"scene {index}", "picture", (scene,))
         for index, scene in enumerate(scenes)
     ]
-    pictures = {
-        id(task): made for task, made in _in_pool(rendering, engine, source, tasks)
-    }
+    with nullcontext(pool) if pool else scene_pool(source, rendering) as ready:
+        pictures = {id(task): made for task, made in ready.map(tasks)}
     return [pictures[id(task)] for task in tasks]
 
 
-def _in_pool(
-    rendering: RenderingConfig,
-    engine: str,
-    source: SceneSource,
-    tasks: Iterable[Task],
-) -> Iterator[tuple[Task, Any]]:
-    with RenderPool(rendering, BlenderWorker, (rendering, engine, source)) as pool:
-        yield from pool.map(tasks)
-
-
-def _dot_picture(scene: Scene, source: Any) -> Pixels:
+def dot_picture(scene: Scene, source: Any) -> Pixels:
+    """The picture of a 2D scene; `source` gives the size of image and dot."""
     x, y, _ = scene.locations()[0]
     return draw_dot(x, y, side_px=source.width_px, radius=source.radius)

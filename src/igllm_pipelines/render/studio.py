@@ -77,17 +77,17 @@ class Studio:
         if backdrop not in self._worlds:
             self._worlds[backdrop] = _world(self._bpy, *WORLDS[backdrop])
             if backdrop in _GROUNDS:
-                ground = _GROUNDS[backdrop](self._bpy)
-                self._scene.collection.objects.link(ground)
-                self._grounds[backdrop] = ground
+                self._grounds[backdrop] = _GROUNDS[backdrop](self._bpy)
         self._scene.world = self._worlds[backdrop]
         camera.clip_start, camera.clip_end = CLIP_START_M, CLIP_END_M[backdrop]
         # the denoiser would not keep white white: it stays out of the film
         clear = backdrop == "white"
         self._scene.render.film_transparent = clear
         self._scene.render.image_settings.color_mode = "RGBA" if clear else "RGB"
+        shown = self._scene.collection.objects
         for name, ground in self._grounds.items():
-            ground.hide_render = name != backdrop
+            if (name == backdrop) != (ground.name in shown):
+                (shown.link if name == backdrop else shown.unlink)(ground)
 
 
 def _sweep(bpy: ModuleType) -> Any:

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -36,6 +36,9 @@ class SceneSource(Protocol):
     def filename(self, split: str, index: int) -> str:
         """Name of its image."""
 
+    def nominal(self) -> Scene:
+        """Camera, lights and backdrop of no scene in particular, without objects."""
+
     def finish(self, obj: SceneObject) -> SceneObject:
         """The object with what a picture needs and the programs do not say."""
 
@@ -54,10 +57,15 @@ def encode(
     scene: Scene, image: NDArray[np.uint8], split: str, index: int
 ) -> RenderedScene:
     """Packs a scene and its picture ``(height, width, 3)``."""
+    record = json.dumps(scene_to_record(scene), allow_nan=False).encode()
+    return RenderedScene(split, index, record, encode_png(image))
+
+
+def encode_png(image: NDArray[np.uint8]) -> bytes:
+    """A picture ``(height, width, 3)`` as a file."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, format="PNG")
-    record = json.dumps(scene_to_record(scene), allow_nan=False).encode()
-    return RenderedScene(split, index, record, file.getvalue())
+    return file.getvalue()
 
 
 class BlenderWorker:
@@ -106,6 +114,18 @@ class BlenderWorker:
     def picture(self, scene: Scene) -> NDArray[np.uint8]:
         """The picture ``(height, width, 3)`` of any scene."""
         return self._blender().render(scene)
+
+    def export(self, scene: Scene, kinds: Sequence[str]) -> dict[str, bytes] | str:
+        """Files of any scene: ``picture`` as PNG, and what `kinds` asks for.
+
+        What is wrong with a scene that cannot be rendered is returned as text, so that
+        others are made nevertheless.
+        """
+        try:
+            picture = encode_png(self.picture(scene))
+        except ValueError as error:
+            return str(error)
+        return {"picture": picture, **self._blender().save(kinds)}
 
     def _blender(self) -> "BlenderRenderer":
         # not in __init__: an error there would look like a crashed worker
