@@ -119,9 +119,24 @@ def test_rows_keep_their_own_places():
     for step, token in enumerate(first[:3]):
         state.accept([token, token if step < 2 else other])
     masks = state.allowed()
-    state.keep([1])
-    assert (state.allowed()[0] == masks[1]).all()
     assert masks[:, tokenizer.num_id].all()
+    state.add(1)
+    state.select([1, 2])
+    assert (state.allowed()[0] == masks[1]).all()
+    assert not state.allowed()[1, tokenizer.num_id]
+
+
+def test_rows_that_stand_twice_part():
+    programs = [f"add({first}=[NUM], {then}=[NUM])\n" for first, then in ("xy", "yx")]
+    one, other = TOKENIZERS["2d"].encode([answer(program) for program in programs])
+    state = grammar("2d", False).rows(1)
+    shared = next(i for i, token in enumerate(one) if token != other[i])
+    for token in one[:shared]:
+        state.accept([token])
+    state.select([0, 0])
+    for tokens in zip(one[shared:], other[shared:], strict=True):
+        assert state.allowed()[[0, 1], list(tokens)].all()
+        state.accept(tokens)
 
 
 def test_rows_refuse_a_token_outside_the_grammar():

@@ -25,7 +25,7 @@ def test_masked_tokens_are_never_drawn():
 def test_rows_that_stay_keep_their_draws():
     logits = torch.zeros(3, 50)
     both, last = Sampler(1.0, [(1,), (2,), (3,)]), Sampler(1.0, [(3,)])
-    both.keep([2])
+    both.select([2])
     found, expected = (
         [int(sampler.choose(logits[:1])) for _ in range(5)] for sampler in (both, last)
     )

@@ -84,7 +84,7 @@ def decode(
             tokens, values = tokens[kept], values[kept]
             for rows in (grammar, sampler):
                 if rows is not None:
-                    rows.keep(going)
+                    rows.select(going)
         words = model.embed_text(tokens[:, None], values[:, None])
         states = model.hidden_states(words, cache)[:, -1]
     share = (time.perf_counter() - start) / max(1, len(answers))

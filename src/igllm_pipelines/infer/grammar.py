@@ -146,16 +146,22 @@ class ProgramGrammar:
 
     def rows(self, count: int) -> "GrammarRows":
         """The state of `count` answers at their start."""
-        matchers = [self._matcher.deep_copy() for _ in range(count)]
-        return GrammarRows(matchers, self._vocab_size)
+        rows = GrammarRows(self._matcher, self._vocab_size)
+        rows.add(count)
+        return rows
 
 
 class GrammarRows:
     """Where each answer of a batch stands in the grammar."""
 
-    def __init__(self, matchers: list[Any], vocab_size: int) -> None:
-        self._matchers = matchers
+    def __init__(self, start: Any, vocab_size: int) -> None:
+        self._start = start
+        self._matchers: list[Any] = []
         self._vocab_size = vocab_size
+
+    def add(self, count: int) -> None:
+        """Appends `count` answers at their start."""
+        self._matchers += [self._start.deep_copy() for _ in range(count)]
 
     def allowed(self) -> Bool[Tensor, "rows vocabulary"]:
         """Which tokens may follow."""
@@ -177,6 +183,12 @@ class GrammarRows:
             if not matcher.consume_token(token):
                 raise GrammarError(matcher.get_error())
 
-    def keep(self, rows: Sequence[int]) -> None:
-        """Forgets all answers but `rows`."""
-        self._matchers = [self._matchers[row] for row in rows]
+    def select(self, rows: Sequence[int]) -> None:
+        """The answers become these of before, in this order; one may stand twice."""
+        taken: set[int] = set()
+        matchers = []
+        for row in rows:
+            matcher = self._matchers[row]
+            matchers.append(matcher.deep_copy() if row in taken else matcher)
+            taken.add(row)
+        self._matchers = matchers

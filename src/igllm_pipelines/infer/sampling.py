@@ -32,6 +32,6 @@ class Sampler:
         points = draws[:, None].to(logits.device) * likelihoods[:, -1:]
         return torch.searchsorted(likelihoods, points, right=True)[:, 0]
 
-    def keep(self, rows: Sequence[int]) -> None:
-        """Forgets all rows but `rows`."""
+    def select(self, rows: Sequence[int]) -> None:
+        """The rows become these of before, in this order."""
         self._rngs = [self._rngs[row] for row in rows]
