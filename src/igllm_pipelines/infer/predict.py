@@ -1,6 +1,6 @@
 """Predictions as records: an image's program as the model wrote it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ from tqdm import tqdm
 from igllm_pipelines.infer.config import InferenceConfig
 from igllm_pipelines.infer.decode import Answer, decode
 from igllm_pipelines.infer.grammar import ProgramGrammar
+from igllm_pipelines.infer.pictures import NamedPictures, Pixels
 from igllm_pipelines.infer.sampling import Sampler
 from igllm_pipelines.model.igllm import IGLLM
 from igllm_pipelines.model.vision import VisionSource
@@ -93,6 +94,15 @@ class Predictor:
             )
             records += map(self._record, names, answers)
         return records
+
+    def predict_pictures(
+        self, pictures: Mapping[str, Pixels], *, show_progress: bool = False
+    ) -> list[Record]:
+        """A record for each picture of any size, as `predict` makes them, in order."""
+        vision = NamedPictures(pictures, self._model.tower.settings)
+        return self.predict(
+            vision, "pictures", list(pictures), show_progress=show_progress
+        )
 
     def _tensor(self, ids: list[int]) -> torch.Tensor:
         return torch.tensor(ids, dtype=torch.int64, device=self._device)

@@ -1,0 +1,59 @@
+"""Where a model package lies: a folder, or a model that MLflow keeps."""
+
+import os
+from pathlib import Path
+
+_SCHEMES = ("models:/", "runs:/")
+_DATABASE = Path("mlruns") / "mlflow.db"
+# of a package: itself, inside a folder of a training, inside a model of MLflow
+_PLACES = ("", "package", "artifacts/package")
+
+
+def package_folder(uri_or_path: str) -> Path:
+    """The folder of a model package; what MLflow keeps elsewhere is downloaded.
+
+    Args:
+        uri_or_path: a package, a folder that holds one, ``models:/<id or name>`` or
+            ``runs:/<run>/model``. The tracking server is the one of
+            ``IGLLM_MLFLOW_URI``, of ``MLFLOW_TRACKING_URI``, or the project's here.
+
+    Raises:
+        ModelFolderError: there is no package.
+    """
+    from igllm_pipelines.infer.package import FILE
+    from igllm_pipelines.model.storage import ModelFolderError
+
+    is_uri = uri_or_path.startswith(_SCHEMES)
+    folder = _download(uri_or_path) if is_uri else Path(uri_or_path).expanduser()
+    for place in _PLACES:
+        if (folder / place / FILE).is_file():
+            return folder / place
+    raise ModelFolderError(
+        f"{uri_or_path}: there is no model package ({FILE}). A model is a folder that "
+        "training writes, <data>/06_models/<domain>/<encoding>/package, or what it "
+        "logged to MLflow, models:/<id> or runs:/<run>/model"
+    )
+
+
+def _download(uri: str) -> Path:
+    from igllm_pipelines.model.storage import ModelFolderError
+    from igllm_pipelines.quiet import be_quiet
+
+    be_quiet()
+    import mlflow
+
+    if server := _tracking_uri():
+        mlflow.set_tracking_uri(server)
+    try:
+        return Path(mlflow.artifacts.download_artifacts(uri))
+    except (mlflow.MlflowException, OSError) as error:
+        raise ModelFolderError(f"{uri}: MLflow cannot load it: {error}") from error
+
+
+def _tracking_uri() -> str | None:
+    """Where the project logs to; None leaves the choice to MLflow."""
+    if own := os.environ.get("IGLLM_MLFLOW_URI"):
+        return own
+    if "MLFLOW_TRACKING_URI" in os.environ or not _DATABASE.is_file():
+        return None
+    return f"sqlite:///{_DATABASE.resolve().as_posix()}"
