@@ -23,7 +23,7 @@ from igllm_pipelines.render.assets import is_clevr_shape, scale_m
 from igllm_pipelines.render.config import RenderingConfig
 from igllm_pipelines.render.library import Body, Library
 from igllm_pipelines.render.materials import build_material
-from igllm_pipelines.render.saving import save_blend
+from igllm_pipelines.render.saving import save_blend, save_glb
 from igllm_pipelines.render.studio import Studio, apply_settings
 from igllm_pipelines.render.textures import build_texture
 from igllm_pipelines.render.visibility import count_visible_pixels
@@ -82,6 +82,7 @@ class BlenderRenderer:
         self._textures: list[Any] = []
         self._lamps: list[Any] = []
         self._objects: list[Any] = []
+        self._described: tuple[SceneObject, ...] = ()
         self._camera = self._add("Camera", self.bpy.data.cameras.new("Camera"))
         self._scene.camera = self._camera
         # read and removed after each render: a worker may be killed at any moment
@@ -118,11 +119,20 @@ class BlenderRenderer:
         """The scene that was rendered last as files, by kind.
 
         Args:
-            kinds: of ``blend``.
+            kinds: of ``blend`` and ``glb``.
         """
-        makers = {"blend": save_blend}
+        makers = {"blend": self._save_blend, "glb": self._save_glb}
         with tempfile.TemporaryDirectory(prefix="igllm-save-") as folder:
-            return {kind: makers[kind](self.bpy, Path(folder)) for kind in kinds}
+            paths = {kind: Path(folder, f"scene.{kind}") for kind in kinds}
+            for kind, path in paths.items():
+                makers[kind](path)
+            return {kind: path.read_bytes() for kind, path in paths.items()}
+
+    def _save_blend(self, path: Path) -> None:
+        save_blend(self.bpy, path)
+
+    def _save_glb(self, path: Path) -> None:
+        save_glb(self.bpy, path, self._objects, self._described, self._camera)
 
     def place(self, scene: Scene) -> None:
         """Puts camera, lamps and objects of `scene` where they belong."""
@@ -132,6 +142,7 @@ class BlenderRenderer:
         self._place_lights(scene.lights)
         self._studio.show(scene.backdrop or "sweep", self._camera.data)
         self._clear()
+        self._described = scene.objects
         for obj in scene.objects:
             self._objects.append(self._place_object(obj))
 

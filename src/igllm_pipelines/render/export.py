@@ -1,10 +1,11 @@
 """Writes scenes as files: a picture, the label, and what Blender can open.
 
-=============  ===================================================================
-``scene.json``  the label record, see `scene.labels`; `igllm render` reads it
-``render.png``  the picture
-``scene.blend`` camera, lamps, backdrop and named objects, everything packed
-=============  ===================================================================
+===============  ================================================================
+``scene.json``   the label record, see `scene.labels`; `igllm render` reads it
+``render.png``   the picture
+``scene.blend``  camera, lamps, backdrop and named objects, everything packed
+``scene.glb``    objects and camera, with colors that any viewer shows
+===============  ================================================================
 """
 
 import json
@@ -26,8 +27,9 @@ NAMES: Mapping[str, str] = {
     "scene": "scene.json",
     "picture": "render.png",
     "blend": "scene.blend",
+    "glb": "scene.glb",
 }
-KINDS = ("blend",)  # those one may go without
+KINDS = ("blend", "glb")  # those one may go without
 
 
 @dataclass(frozen=True)
