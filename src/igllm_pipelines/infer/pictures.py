@@ -16,8 +16,7 @@ Pixels = NDArray[np.uint8]  # (height, width, 3)
 # No format whose reader starts another program, as Pillow's does for EPS.
 FORMATS: Mapping[str, tuple[str, ...]] = {
     "PNG": (".png",),
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "MPO": (".mpo",),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
     "WEBP": (".webp",),
     "AVIF": (".avif",),
     "GIF": (".gif",),
