@@ -3,20 +3,28 @@ from dataclasses import replace
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from igllm_pipelines.model.build import build_model, build_tower
 from igllm_pipelines.model.config import ModelConfig
-from igllm_pipelines.model.language import (
+from igllm_pipelines.model.language import build_language_model, weights_digest
+from igllm_pipelines.model.lora import (
     LanguageModelError,
     RowEmbedding,
-    build_language_model,
+    add_lora,
     merge_lora,
-    weights_digest,
+    train_row,
 )
 from igllm_pipelines.model.storage import ModelFolderError, load_model, save_model
 from tests.model.pretrained import WRITERS
-from tests.model.small import CONV, TOWER, small_batch
+from tests.model.small import (
+    CONV,
+    NUM_ID,
+    TOWER,
+    VOCABULARY,
+    small_batch,
+    small_model,
+)
 
 LORA = {"lora_r": 4, "lora_alpha": 8.0, "lora_dropout": 0.1}
 
@@ -81,6 +89,50 @@ def test_fresh_lora_changes_nothing(folders, kind):
     )
     words = plain.get_input_embeddings()(batch["input_ids"])
     torch.testing.assert_close(sequence[:, -words.shape[1] :], words)
+
+
+SHAPE = {
+    **{"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2},
+    **{"num_attention_heads": 4, "num_key_value_heads": 4, "intermediate_size": 48},
+    **{"bos_token_id": None, "eos_token_id": None, "pad_token_id": None},
+}
+FAMILIES = {
+    "gpt2": {"n_inner": 48},  # its layers are transposed
+    "gemma2": {"head_dim": 8, "final_logit_softcapping": 2.0},
+    "cohere": {"logit_scale": 0.0625},
+    "granite": {"logits_scaling": 4.0, "embedding_multiplier": 3.0},
+    "phi": {},  # its output matrix has a bias
+    "gpt_neox": {},
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_keeps_its_logits_and_takes_lora_and_a_row(family):
+    """Against transformers' own forward pass; a fresh LoRA and row change nothing."""
+    settings = {k: v for k, v in SHAPE.items() if family != "gpt2" or "inter" not in k}
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(family, **settings, **FAMILIES[family])
+    plain = AutoModelForCausalLM.from_config(config).float()
+    parts = plain.base_model, plain.get_output_embeddings()
+    with torch.no_grad():
+        for part in parts:
+            for parameter in part.parameters():
+                parameter.add_(0.3 * torch.randn_like(parameter))
+    model = small_model()
+    model.language_model = plain.eval()
+    ids = small_batch()["input_ids"]
+    expected = plain(input_ids=ids).logits
+
+    def check():
+        states = model.hidden_states(model.embed_text(ids))
+        torch.testing.assert_close(model.logits(states), expected, atol=1e-5, rtol=1e-5)
+
+    check()
+    add_lora(plain, ModelConfig(pretrained=family, lora_r=2), seed=1)
+    train_row(plain, NUM_ID)
+    check()
+    merge_lora(plain)
+    check()
 
 
 @pytest.mark.parametrize("kind", WRITERS)

@@ -8,7 +8,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from igllm_pipelines.model.build import build_numeric_head, build_tower
 from igllm_pipelines.model.config import ALL_LINEAR, ModelConfig, TowerConfig
-from igllm_pipelines.model.language import add_lora
+from igllm_pipelines.model.lora import add_lora
 from igllm_pipelines.model.projector import Projector
 from igllm_pipelines.train.lengths import estimate_tokens
 from igllm_pipelines.train.plan import head_parameters, projector_parameters

@@ -10,10 +10,11 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
+from igllm_pipelines.model.language import next_token_logits
 from igllm_pipelines.model.numbers import (
     NumberEstimate,
     NumberTokenLoss,
@@ -139,11 +140,27 @@ class IGLLM(nn.Module):
         return words + values * (input_ids == self.num_id)[..., None]
 
     def hidden_states(
-        self, embeddings: Float[Tensor, "batch sequence hidden"], cache: Any = None
+        self,
+        embeddings: Float[Tensor, "batch sequence hidden"],
+        cache: Any = None,
+        *,
+        position_ids: Int64[Tensor, "batch sequence"] | None = None,
+        attention_mask: Bool[Tensor, "batch 1 sequence columns"] | None = None,
     ) -> Float[Tensor, "batch sequence hidden"]:
-        """Last hidden states; `cache` (transformers') holds what came before."""
+        """Last hidden states.
+
+        Args:
+            embeddings: of the sequences.
+            cache: transformers', holds what came before; None where nothing did.
+            position_ids: where the embeddings stand, None for behind the cache.
+            attention_mask: what they may attend to, None for all that came before.
+        """
         states: Tensor = self.language_model.base_model(
-            inputs_embeds=embeddings, past_key_values=cache, use_cache=cache is not None
+            inputs_embeds=embeddings,
+            past_key_values=cache,
+            use_cache=cache is not None,
+            position_ids=position_ids,
+            attention_mask=attention_mask,
         ).last_hidden_state
         return states
 
@@ -151,8 +168,7 @@ class IGLLM(nn.Module):
         self, states: Float[Tensor, "... hidden"]
     ) -> Float[Tensor, "... vocabulary"]:
         """Next-token logits of hidden states, in single precision."""
-        logits: Tensor = self.language_model.get_output_embeddings()(states)
-        return logits.float()
+        return next_token_logits(self.language_model, states).float()
 
     def numbers(self, states: Float[Tensor, "... hidden"]) -> NumberEstimate:
         """The value that each hidden state gives to a ``[NUM]`` after it.

@@ -1,4 +1,4 @@
-"""Language models: from scratch or pretrained, whole or with LoRA."""
+"""Language models: from scratch or pretrained."""
 
 import hashlib
 import json
@@ -8,19 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from igllm_pipelines.model.config import ALL_LINEAR, ModelConfig
+from igllm_pipelines.model.config import ModelConfig
+from igllm_pipelines.model.lora import LanguageModelError, add_lora, train_row
 
 # numbers of each frozen tensor that tell one set of weights from another
 _SAMPLED = 16
 # what a configuration says of where it comes from
 _NO_ARCHITECTURE = ("_name_or_path", "architectures", "dtype", "transformers_version")
-
-
-class LanguageModelError(ValueError):
-    """A language model that cannot be loaded: says which, why and what to do."""
 
 
 def build_language_model(
@@ -193,163 +190,22 @@ def fit_vocabulary(model: Any, vocab_size: int, num_id: int, *, added: bool) -> 
             part.weight[num_id] = part.weight[:num_id].float().mean(dim=0)
 
 
-class OneRow(nn.Module):
-    """A matrix that stays as it is but for one row, which is trained.
+def next_token_logits(
+    model: Any, states: Float[Tensor, "... hidden"]
+) -> Float[Tensor, "... vocabulary"]:
+    """The logits that a causal language model makes of its last hidden states.
 
-    Args:
-        base: the embedding, or the output matrix without a bias.
-        index: of the row.
-        row: its weights.
+    Some families do not end with the output matrix: Cohere's and Granite's scale its
+    logits, Gemma 2 bounds them to ``cap tanh(logits / cap)``.
     """
-
-    def __init__(
-        self, base: nn.Embedding | nn.Linear, index: int, row: nn.Parameter
-    ) -> None:
-        super().__init__()
-        self.base = base
-        self.index = index
-        self.row = row
-
-    @property
-    def weight(self) -> Tensor:
-        """The frozen weights."""
-        return self.base.weight
-
-
-class RowEmbedding(OneRow):
-    """An embedding of which one row is trained."""
-
-    def forward(self, ids: Int64[Tensor, "..."]) -> Float[Tensor, "... hidden"]:
-        """Embeddings of ids."""
-        words: Tensor = self.base(ids)
-        chosen = (ids == self.index)[..., None]
-        return torch.where(chosen, self.row.to(words.dtype), words)
-
-
-class RowHead(OneRow):
-    """An output matrix of which one row is trained."""
-
-    def forward(
-        self, states: Float[Tensor, "... hidden"]
-    ) -> Float[Tensor, "... vocabulary"]:
-        """Logits of hidden states."""
-        logits: Tensor = self.base(states)
-        own = nn.functional.linear(states, self.row.to(states.dtype)[None])
-        place = torch.tensor([self.index], device=logits.device)
-        return logits.index_copy(-1, place, own.to(logits.dtype))
-
-
-def train_row(model: Any, index: int) -> None:
-    """Makes one row of the embeddings, and of the output matrix, trainable alone.
-
-    Where both are one matrix, they share the row. The rest is frozen by the caller.
-    """
-    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
-    row = nn.Parameter(embedding.weight[index].detach().float().clone())
-    tied = head.weight is embedding.weight
-    out = row if tied else nn.Parameter(head.weight[index].detach().float().clone())
-    model.set_input_embeddings(RowEmbedding(embedding, index, row))
-    model.set_output_embeddings(RowHead(head, index, out))
-
-
-def lora_targets(model: Any, config: ModelConfig) -> list[str]:
-    """Names of the linear layers that LoRA changes.
-
-    Raises:
-        LanguageModelError: a target of the configuration is no linear layer.
-    """
-    head = model.get_output_embeddings()
-    linears = [
-        name
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and module is not head
-    ]
-    if config.lora_targets == ALL_LINEAR:
-        return linears
-    chosen = []
-    for target in config.lora_targets:
-        found = [n for n in linears if n == target or n.endswith(f".{target}")]
-        if not found:
-            raise LanguageModelError(
-                f"lora_targets: the language model has no linear layer {target!r}; it "
-                f"has {', '.join(sorted({n.rpartition('.')[2] for n in linears}))}"
-            )
-        chosen += found
-    return list(dict.fromkeys(chosen))
-
-
-def add_lora(model: Any, config: ModelConfig, seed: int) -> None:
-    """Freezes a language model and adds LoRA to it, in place.
-
-    LoRA's own weights are float32, whatever the frozen ones are. It starts as no
-    change at all.
-
-    Args:
-        model: a causal language model of transformers.
-        config: rank, scale, dropout and targets.
-        seed: of LoRA's first weights.
-
-    Raises:
-        LanguageModelError: a target is no linear layer.
-    """
-    from peft import LoraConfig, inject_adapter_in_model
-
-    model.requires_grad_(False)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        inject_adapter_in_model(
-            LoraConfig(
-                r=config.lora_r,
-                lora_alpha=config.lora_alpha,
-                lora_dropout=config.lora_dropout,
-                target_modules=lora_targets(model, config),
-                bias="none",
-            ),
-            model,
-        )
-    for name, parameter in model.named_parameters():
-        if "lora_" in name:
-            parameter.data = parameter.data.float()
-
-
-def merge_lora(model: Any) -> Any:
-    """Folds LoRA and a trained row into the weights they change, in place.
-
-    Args:
-        model: the language model of an `IGLLM`, as `add_lora` and `train_row` left it.
-
-    Returns:
-        The same model as transformers knows it, all weights frozen:
-        ``save_pretrained`` writes a folder that any program for such models reads.
-
-    Raises:
-        LanguageModelError: its weights are quantized.
-    """
-    from peft.tuners.lora import LoraLayer
-
-    if getattr(model, "is_quantized", False):
-        raise LanguageModelError(
-            "LoRA cannot be merged into quantized weights without loss; load the model "
-            "with quantization none and merge then"
-        )
-    layers = [(n, m) for n, m in model.named_modules() if isinstance(m, LoraLayer)]
-    for name, layer in layers:
-        layer.merge()
-        parent, _, child = name.rpartition(".")
-        setattr(model.get_submodule(parent), child, layer.get_base_layer())
-    for part, put in (
-        (model.get_input_embeddings(), model.set_input_embeddings),
-        (model.get_output_embeddings(), model.set_output_embeddings),
-    ):
-        if isinstance(part, OneRow):
-            with torch.no_grad():
-                part.base.weight[part.index] = part.row.to(part.base.weight.dtype)
-            put(part.base)
-    for attribute in ("peft_config", "_hf_peft_config_loaded"):
-        if attribute in vars(model):
-            delattr(model, attribute)
-    model.requires_grad_(False)
-    return model
+    logits: Tensor = model.get_output_embeddings()(states)
+    if scale := getattr(model.config, "logit_scale", None):
+        logits = logits * scale
+    if scaling := getattr(model.config, "logits_scaling", None):
+        logits = logits / scaling
+    if cap := getattr(model.config, "final_logit_softcapping", None):
+        logits = cap * torch.tanh(logits / cap)
+    return logits
 
 
 def weights_digest(tensors: Mapping[str, Tensor]) -> str:

@@ -21,7 +21,7 @@ from igllm_pipelines.model.build import build_tower, model_from_settings
 from igllm_pipelines.model.clip import TowerWeightsError
 from igllm_pipelines.model.config import TowerConfig
 from igllm_pipelines.model.igllm import IGLLM
-from igllm_pipelines.model.language import LanguageModelError
+from igllm_pipelines.model.lora import LanguageModelError
 from igllm_pipelines.model.towers import Tower
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
