@@ -7,25 +7,33 @@ centre, bounding box and axes, projected by the stored camera. Below stands the 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
-from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from igllm_pipelines.domains.clevr import RADIUS_M
+from igllm_pipelines.report.sheet_parts import (
+    FONT_PX,
+    GAP_PX,
+    INK,
+    LINE_PX,
+    MARGIN_PX,
+    PAPER,
+    WIDTH_PX,
+    Pixels,
+    enlarged,
+    font,
+    heading,
+    in_rows,
+    side_by_side,
+    stack,
+    text_line,
+)
 from igllm_pipelines.scene import ProgramSyntax, Scene, SceneObject, write_program
 from igllm_pipelines.scene.rotations import matrix_from_quat
 from igllm_pipelines.scene.scene import Array
 
-Pixels = NDArray[np.uint8]
-T = TypeVar("T")
-WIDTH_PX, MARGIN_PX, GAP_PX = 1600, 16, 4
-FONT_PX, LINE_PX = 12, 16
-INK, PAPER = (25, 25, 25), (255, 255, 255)
 AXES = (("x", (230, 30, 30)), ("y", (20, 160, 40)), ("z", (40, 80, 240)))
 # of the objects, from left to right: box, centre and program line
 OBJECTS = (
@@ -68,14 +76,14 @@ def scene_sheet(
     """
     side = (WIDTH_PX - MARGIN_PX * (columns + 1)) // columns
     rows = [
-        _side_by_side([_scene_cell(tile, syntax, side) for tile in row])
-        for row in _rows(tiles, columns)
+        side_by_side([_scene_cell(tile, syntax, side) for tile in row])
+        for row in in_rows(tiles, columns)
     ]
     if any(tile.scene.camera is None and tile.scene.objects for tile in tiles):
-        legend = _text_line(FLAT_LEGEND)
+        legend = text_line(FLAT_LEGEND)
     else:
         legend = _legend()
-    return _stack([_heading(title), legend, *rows])
+    return stack([heading(title), legend, *rows])
 
 
 def card_sheet(
@@ -90,23 +98,18 @@ def card_sheet(
         columns: cards in a row.
     """
     side = (WIDTH_PX - MARGIN_PX * (columns + 1)) // columns
-    blocks = [_heading(title), _text_line(f"red frame: {mark}")]
+    blocks = [heading(title), text_line(f"red frame: {mark}")]
     for name, cards in groups.items():
-        blocks.append(_heading(name, FONT_PX + 6))
-        for row in _rows(cards, columns):
-            blocks.append(_side_by_side([_card_cell(card, side) for card in row]))
-    return _stack(blocks)
-
-
-def _rows(items: Sequence[T], columns: int) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), columns):
-        yield items[start : start + columns]
+        blocks.append(heading(name, FONT_PX + 6))
+        for row in in_rows(cards, columns):
+            blocks.append(side_by_side([_card_cell(card, side) for card in row]))
+    return stack(blocks)
 
 
 def _scene_cell(tile: Tile, syntax: ProgramSyntax, width: int) -> Image.Image:
     scene = tile.scene.left_to_right()
     side = (width - GAP_PX) // 2
-    pictures = [_enlarged(tile.picture, side), _draw_labels(tile.picture, scene, side)]
+    pictures = [enlarged(tile.picture, side), _draw_labels(tile.picture, scene, side)]
     lines = list(_program_lines(scene, syntax, width))
     top = pictures[0].height + 4
     height = top + LINE_PX * (len(lines) + 1) + MARGIN_PX
@@ -114,9 +117,9 @@ def _scene_cell(tile: Tile, syntax: ProgramSyntax, width: int) -> Image.Image:
     for number, picture in enumerate(pictures):
         cell.paste(picture, (number * (side + GAP_PX), 0))
     draw = ImageDraw.Draw(cell)
-    draw.text((0, top), scene.image_filename, INK, _font())
+    draw.text((0, top), scene.image_filename, INK, font())
     for number, (color, line) in enumerate(lines, start=1):
-        draw.text((0, top + number * LINE_PX), line, color, _font())
+        draw.text((0, top + number * LINE_PX), line, color, font())
     return cell
 
 
@@ -124,7 +127,7 @@ def _program_lines(
     scene: Scene, syntax: ProgramSyntax, side: int
 ) -> Iterator[tuple[tuple[int, ...], str]]:
     """The program, wrapped, each line in the colour of its object."""
-    width = int(side // _font().getlength("m"))
+    width = int(side // font().getlength("m"))
     for index, text in enumerate(write_program(scene, syntax).splitlines()):
         for line in textwrap.wrap(text, width, subsequent_indent="  "):
             yield _color(index), line
@@ -134,20 +137,10 @@ def _draw_labels(picture: Pixels, scene: Scene, side: int) -> Image.Image:
     """The enlarged picture with all objects of the label."""
     width = picture.shape[1]
     scale = side / width
-    image = _enlarged(picture, side)
+    image = enlarged(picture, side)
     draw = ImageDraw.Draw(image)
     for index, obj in enumerate(scene.objects):
         _draw_object(draw, obj, scene, scale=scale, width=width, color=_color(index))
-    return image
-
-
-def _enlarged(picture: Pixels, side: int) -> Image.Image:
-    """The picture, enlarged to a width of `side`, with a thin frame."""
-    height, width = picture.shape[:2]
-    size = (side, round(height * side / width))
-    image = Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC)
-    frame = (0, 0, size[0] - 1, size[1] - 1)
-    ImageDraw.Draw(image).rectangle(frame, outline=(200, 200, 200))
     return image
 
 
@@ -171,7 +164,7 @@ def _draw_object(
     for (name, paint), tip in zip(AXES, tips, strict=False):
         draw.line([*centre, *tip], fill=PAPER, width=4)
         draw.line([*centre, *tip], fill=paint, width=2)
-        draw.text((tip[0] + 3, tip[1] - 6), name, paint, _font())
+        draw.text((tip[0] + 3, tip[1] - 6), name, paint, font())
     _cross(draw, centre, color)
 
 
@@ -261,50 +254,13 @@ def _card_cell(card: Card, side: int) -> Image.Image:
     draw = ImageDraw.Draw(cell)
     if card.marked:
         draw.rectangle((0, 0, side - 1, side - 1), outline=(210, 30, 30), width=3)
-    draw.text((2, side + 2), card.caption, INK, _font())
+    draw.text((2, side + 2), card.caption, INK, font())
     return cell
 
 
-@lru_cache
-def _font(size: int = FONT_PX) -> ImageFont.FreeTypeFont:
-    import matplotlib
-
-    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSansMono.ttf"
-    return ImageFont.truetype(str(path), size)
-
-
-def _text_line(text: str) -> Image.Image:
-    line = Image.new("RGB", (WIDTH_PX, LINE_PX + 8), PAPER)
-    ImageDraw.Draw(line).text((MARGIN_PX, 2), text, INK, _font(FONT_PX + 2))
-    return line
-
-
 def _legend() -> Image.Image:
-    line = _text_line(LEGEND)
-    draw, left = ImageDraw.Draw(line), MARGIN_PX + _font(FONT_PX + 2).getlength(LEGEND)
+    line = text_line(LEGEND)
+    draw, left = ImageDraw.Draw(line), MARGIN_PX + font(FONT_PX + 2).getlength(LEGEND)
     for number, (name, color) in enumerate(AXES, start=1):
-        draw.text((left + 18 * number, 2), name, color, _font(FONT_PX + 2))
+        draw.text((left + 18 * number, 2), name, color, font(FONT_PX + 2))
     return line
-
-
-def _heading(text: str, size: int = FONT_PX + 12) -> Image.Image:
-    line = Image.new("RGB", (WIDTH_PX, size + 20), PAPER)
-    ImageDraw.Draw(line).text((MARGIN_PX, 10), text, INK, _font(size))
-    return line
-
-
-def _side_by_side(cells: Sequence[Image.Image]) -> Image.Image:
-    height = max(cell.height for cell in cells)
-    row = Image.new("RGB", (WIDTH_PX, height + MARGIN_PX // 2), PAPER)
-    for number, cell in enumerate(cells):
-        row.paste(cell, (MARGIN_PX + number * (cell.width + MARGIN_PX), 0))
-    return row
-
-
-def _stack(blocks: Sequence[Image.Image]) -> Image.Image:
-    sheet = Image.new("RGB", (WIDTH_PX, sum(b.height for b in blocks)), PAPER)
-    top = 0
-    for block in blocks:
-        sheet.paste(block, (0, top))
-        top += block.height
-    return sheet
