@@ -6,8 +6,9 @@ import torch
 
 from igllm_pipelines.domains import DOMAINS
 from igllm_pipelines.infer.config import InferenceConfig
-from igllm_pipelines.infer.decode import decode
+from igllm_pipelines.infer.decode import Prompt, decode
 from igllm_pipelines.infer.predict import Predictor
+from igllm_pipelines.infer.search import OneRow
 from igllm_pipelines.scene.program import ProgramError, parse_program
 from igllm_pipelines.tokens.tokenizer import train_tokenizer
 from tests.model.small import small_model
@@ -95,6 +96,24 @@ def test_without_grammar_a_random_model_writes_no_program():
         parse_program(records[0]["program"], DOMAINS["2d"].syntax)
 
 
+PROMPT = Prompt(torch.tensor([1]), torch.tensor([4, 5]))
+
+
+def answers(model, vision, *, end_id=-1, max_tokens, batch_size=32, **options):
+    """Answers in the order of the images."""
+    search = options.pop("search", None) or OneRow(end_id, max_tokens)
+    found = decode(
+        model,
+        PROMPT,
+        lambda places: vision[places],
+        len(vision),
+        search=search,
+        batch_size=batch_size,
+        **options,
+    )
+    return [answer for _, answer in sorted(found, key=lambda each: each[0])]
+
+
 def reference_decode(model, vision, prefix, question, steps):
     """The paper's way: no cache, then a second full pass that reads the numbers."""
     ids = question[None]
@@ -129,10 +148,9 @@ def test_values_that_are_fed_back_are_the_ones_just_read():
             torch.manual_seed(seed)
             model.numeric_head.feedback.outer.reset_parameters()
         vision = torch.from_numpy(NoiseImages().batch("", [str(seed)]))
-        prompt = torch.tensor([1]), torch.tensor([4, 5])
-        (answer,) = decode(model, vision, *prompt, end_id=-1, max_tokens=12)
+        (answer,) = answers(model, vision, max_tokens=12)
         with torch.no_grad():
-            values = teacher_forced_numbers(model, vision, prompt, answer)
+            values = teacher_forced_numbers(model, vision, PROMPT, answer)
         np.testing.assert_allclose(answer.numbers, values, atol=1e-5)
         found += len(values) > 1
     assert found
@@ -145,10 +163,9 @@ def test_one_pass_equals_two_passes_without_cache():
         with torch.no_grad():  # so that [NUM] is said now and then
             model.language_model.lm_head.weight[model.num_id] *= 3
         vision = torch.from_numpy(NoiseImages().batch("", [str(seed)]))
-        prompt = torch.tensor([1]), torch.tensor([4, 5])
         with torch.no_grad():
-            said, values, chosen = reference_decode(model, vision, *prompt, steps=12)
-        (answer,) = decode(model, vision, *prompt, end_id=-1, max_tokens=12)
+            said, values, chosen = reference_decode(model, vision, *PROMPT, steps=12)
+        (answer,) = answers(model, vision, max_tokens=12)
         assert answer.ids == said
         np.testing.assert_allclose(answer.numbers, values, atol=1e-5)
         assert answer.log_probability == pytest.approx(chosen, abs=1e-3)
@@ -160,10 +177,9 @@ def test_one_pass_equals_two_passes_without_cache():
 def test_decode_drops_rows_that_have_ended():
     model = small_model().eval()
     vision = torch.from_numpy(NoiseImages().batch("", NAMES))
-    prompt = torch.tensor([1]), torch.tensor([4, 5])
-    free = decode(model, vision, *prompt, end_id=-1, max_tokens=10)
+    free = answers(model, vision, max_tokens=10)
     end = free[0].ids[4]
-    ended = decode(model, vision, *prompt, end_id=end, max_tokens=10)
+    ended = answers(model, vision, end_id=end, max_tokens=10)
     for row, whole in zip(ended, free, strict=True):
         stop = whole.ids.index(end) if end in whole.ids else 10
         assert row.ids == whole.ids[:stop]

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 ORDERS = ("any", "canonical")
+PRECISIONS = ("stored", "float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,14 @@ class InferenceConfig:
             ``canonical``.
         temperature: 0 takes the likeliest token; above, tokens are drawn with logits
             divided by it. Numbers of a numeric head are never drawn.
+        top_k: only so many of the likeliest tokens are drawn, 0 for all.
+        top_p: only the likeliest tokens are drawn, as few as have this probability
+            together.
+        num_beams: answers that are written side by side for an image, of which the
+            best is taken; 1 for no beam search. Takes so many times the memory.
+        length_penalty: of beam search: an answer's score is its log-probability,
+            divided by the number of its tokens to this power.
+        precision: of tower and language model; ``stored`` as they were saved.
         seed: of the draws; each image has its own, whatever the batch.
         num_samples: only the first so many images of each split, None for all.
         num_threads: torch threads, 0 for one a core.
@@ -31,18 +40,32 @@ class InferenceConfig:
     grammar: bool = True
     attribute_order: str = "any"
     temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    num_beams: int = 1
+    length_penalty: float = 1.0
+    precision: str = "stored"
     seed: int = 0
     num_samples: int | None = None
     num_threads: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "max_tokens", "max_objects"):
+        for name in ("batch_size", "max_tokens", "max_objects", "num_beams"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be positive")
         if not 0 <= self.temperature < math.inf:
             raise ValueError("temperature must be a number that is not negative")
-        if self.seed < 0:
-            raise ValueError("seed must not be negative")
+        for name in ("seed", "top_k"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative")
+        if not 0 < self.top_p <= 1:
+            raise ValueError("top_p must be above 0 and at most 1")
+        if not math.isfinite(self.length_penalty):
+            raise ValueError("length_penalty must be finite")
+        if self.num_beams > 1 and self.temperature:
+            raise ValueError("num_beams: beams are not drawn, set temperature to 0")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision {self.precision!r}: {PRECISIONS}")
         if self.num_samples is not None and self.num_samples < 1:
             raise ValueError("num_samples must be positive or null")
         if self.attribute_order not in ORDERS:

@@ -4,140 +4,211 @@ The numeric head reads the hidden state that emits ``[NUM]``, and where values a
 back, the one just read enters the embedding of the token. The paper's code decodes one
 image at a time and reads the numbers in a second full pass; without feedback both give
 the same numbers.
+
+Rows whose answer is complete leave the batch, and those of images that wait take their
+places: a long program holds up no other.
 """
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 from transformers import DynamicCache
 
-from igllm_pipelines.infer.grammar import GrammarRows
-from igllm_pipelines.infer.sampling import Sampler
+from igllm_pipelines.infer.cache import RowCache
+from igllm_pipelines.infer.grammar import ProgramGrammar
+from igllm_pipelines.infer.rows import Answer, Row, arranged
+from igllm_pipelines.infer.search import Search
 from igllm_pipelines.model.igllm import IGLLM
 
 
-@dataclass
-class Answer:
-    """What the model said about one image.
+class Prompt(NamedTuple):
+    """Ids of the text around an image."""
 
-    Attributes:
-        ids: emitted tokens without the end token.
-        numbers: the value of each ``[NUM]`` among them.
-        stds: their standard deviations, empty where the head does not say.
-        log_probability: of the emitted tokens, end included, without the mask.
-        finished: the end token came before the limit.
-        seconds: its share of the batch's time.
+    prefix: Int64[Tensor, " prefix"]
+    question: Int64[Tensor, " question"]
+
+
+class Batch:
+    """Answers that are written together.
+
+    A step's time is shared by the images in the batch: its clock counts seconds an
+    image.
+
+    Args:
+        model: in evaluation mode.
+        prompt: what stands before the image, and between it and the answer.
+        search: chooses the tokens.
+        grammar: masks them, None for no mask.
+        num_images: most images at once.
     """
 
-    ids: list[int] = field(default_factory=list)
-    numbers: list[float] = field(default_factory=list)
-    stds: list[float] = field(default_factory=list)
-    log_probability: float = 0.0
-    finished: bool = False
-    seconds: float = 0.0
+    def __init__(
+        self,
+        model: IGLLM,
+        prompt: Prompt,
+        search: Search,
+        grammar: ProgramGrammar | None,
+        num_images: int,
+    ) -> None:
+        self._model = model
+        self._prompt = prompt
+        self._search = search
+        self._grammar = grammar.rows(0) if grammar else None
+        self._cache = RowCache(num_images * search.rows_per_image)
+        self._rows: list[Row] = []
+        self._states = torch.zeros(0)
+        self._clock_s = 0.0
+        self._since_s: dict[int, float] = {}
+
+    @property
+    def num_images(self) -> int:
+        """Images whose answer is not complete."""
+        return len(self._since_s)
+
+    def add(self, rows: Sequence[Row], vision: Tensor) -> None:
+        """Starts answers.
+
+        Args:
+            rows: one an image.
+            vision: images or features, see `IGLLM.vision_tokens`.
+        """
+        start_s = time.perf_counter()
+        prompts = DynamicCache()
+        question = self._prompt.question.expand(len(vision), -1)
+        embeddings = self._model.embed(vision, self._prompt.prefix, question)
+        states = self._model.hidden_states(embeddings, prompts)[:, -1]
+        self._cache.add(prompts)
+        if self._grammar is not None:
+            self._grammar.add(len(rows))
+        self._states = states if not self._rows else torch.cat([self._states, states])
+        self._rows += rows
+        spent_s = (time.perf_counter() - start_s) / len(rows)
+        for row in rows:
+            self._since_s[row.image] = self._clock_s - spent_s
+
+    def step(self) -> list[tuple[int, Answer]]:
+        """Each row goes on by one token; answers that are complete, by their place."""
+        start_s, sharing = time.perf_counter(), self.num_images
+        rows, parents, tokens = self._search.grow(*self._logits(), self._rows)
+        states = self._states if parents is None else self._states[parents]
+        values = self._read_numbers(states, tokens, rows)
+        complete = self._search.settle(rows)
+        if parents is not None or complete:
+            tokens, values = self._keep(rows, parents, tokens, values)
+        if self._rows:
+            self._forward(tokens, values)
+        self._clock_s += (time.perf_counter() - start_s) / sharing
+        for image, answer in complete:
+            answer.seconds = self._clock_s - self._since_s.pop(image)
+        return complete
+
+    def _logits(self) -> tuple[Tensor, Tensor]:
+        """Masked logits of the next token, and the normaliser of the free ones."""
+        logits = self._model.logits(self._states)
+        normalisers = logits.logsumexp(dim=-1)
+        if self._model.numeric_head is None:
+            logits[:, self._model.num_id] = -torch.inf  # nothing would read its value
+        if self._grammar is not None:
+            allowed = self._grammar.allowed().to(logits.device)
+            logits.masked_fill_(~allowed, -torch.inf)
+        return logits, normalisers
+
+    def _read_numbers(
+        self, states: Tensor, tokens: Tensor, rows: Sequence[Row]
+    ) -> Tensor | None:
+        """The value of each row's token, 0 where it is no ``[NUM]``; notes the others.
+
+        None where no row says ``[NUM]``.
+        """
+        places = (tokens == self._model.num_id).nonzero()[:, 0]
+        if self._model.numeric_head is None or not len(places):
+            return None
+        read = self._model.numbers(states[places])
+        numbers = read.value.tolist()
+        stds = None if read.std is None else read.std.tolist()
+        for index, place in enumerate(places.tolist()):
+            rows[place].answer.numbers.append(numbers[index])
+            if stds is not None:
+                rows[place].answer.stds.append(stds[index])
+        values = torch.zeros(len(tokens), device=tokens.device)
+        values[places] = read.value
+        return values
+
+    def _keep(
+        self,
+        rows: list[Row],
+        parents: list[int] | None,
+        tokens: Tensor,
+        values: Tensor | None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Ended rows leave, the others stand close; what these said."""
+        going = [place for place, row in enumerate(rows) if not row.ended]
+        froms = going if parents is None else [parents[place] for place in going]
+        order = arranged(froms)
+        going = [going[place] for place in order]
+        froms = [froms[place] for place in order]
+        self._rows = [rows[place] for place in going]
+        self._cache.select(froms)
+        if self._grammar is not None:
+            self._grammar.select(froms)
+        kept = torch.tensor(going, dtype=torch.int64, device=tokens.device)
+        return tokens[kept], None if values is None else values[kept]
+
+    def _forward(self, tokens: Tensor, values: Tensor | None) -> None:
+        if self._grammar is not None:
+            self._grammar.accept(tokens.tolist())
+        positions, mask = self._cache.step()
+        words = self._model.embed_text(
+            tokens[:, None], None if values is None else values[:, None]
+        )
+        states = self._model.hidden_states(
+            words, self._cache, position_ids=positions, attention_mask=mask
+        )
+        self._states = states[:, -1]
 
 
 @torch.inference_mode()
 def decode(
     model: IGLLM,
-    vision: Tensor,
-    prefix_ids: Int64[Tensor, " prefix"],
-    question_ids: Int64[Tensor, " question"],
+    prompt: Prompt,
+    load: Callable[[slice], Tensor],
+    count: int,
     *,
-    end_id: int,
-    max_tokens: int,
-    grammar: GrammarRows | None = None,
-    sampler: Sampler | None = None,
-) -> list[Answer]:
-    """Answers for a batch of images; a row that has ended leaves the batch.
+    search: Search,
+    batch_size: int,
+    grammar: ProgramGrammar | None = None,
+    rng: Callable[[int], np.random.Generator] | None = None,
+) -> Iterator[tuple[int, Answer]]:
+    """Answers for many images, each with the place of its image, as they are complete.
 
     Args:
         model: in evaluation mode.
-        vision: images or features, see `IGLLM.vision_tokens`.
-        prefix_ids: what stands before the image.
-        question_ids: what stands between image and answer.
-        end_id: the token that ends an answer.
-        max_tokens: limit on the tokens of an answer.
+        prompt: what stands before an image, and between it and the answer.
+        load: images or features at some places, see `IGLLM.vision_tokens`.
+        count: number of images.
+        search: chooses the tokens.
+        batch_size: most images at once; it changes no result.
         grammar: masks the tokens, None for no mask.
-        sampler: draws the tokens, None for the likeliest ones.
+        rng: draws the tokens of the image at a place; needed where some are drawn.
     """
-    start = time.perf_counter()
-    answers = [Answer() for _ in range(len(vision))]
-    running = list(answers)
-    cache = DynamicCache()
-    prompt = model.embed(vision, prefix_ids, question_ids.expand(len(vision), -1))
-    states = model.hidden_states(prompt, cache)[:, -1]
-    for _ in range(max_tokens):
-        tokens = _emit(model, states, running, grammar, sampler)
-        values = _read_numbers(model, states, tokens, running)
-        going = [row for row, token in enumerate(tokens.tolist()) if token != end_id]
-        if len(going) < len(running):
-            _finish(running, going)
-            if not going:
-                break
-            running = [running[row] for row in going]
-            kept = torch.tensor(going, device=tokens.device)
-            cache.batch_select_indices(kept)
-            tokens, values = tokens[kept], values[kept]
-            for rows in (grammar, sampler):
-                if rows is not None:
-                    rows.select(going)
-        words = model.embed_text(tokens[:, None], values[:, None])
-        states = model.hidden_states(words, cache)[:, -1]
-    share = (time.perf_counter() - start) / max(1, len(answers))
-    for answer in answers:
-        answer.seconds = share
-    return answers
-
-
-def _emit(
-    model: IGLLM,
-    states: Tensor,
-    running: list[Answer],
-    grammar: GrammarRows | None,
-    sampler: Sampler | None,
-) -> Tensor:
-    """Chooses each row's next token and notes it in its answer."""
-    logits = model.logits(states)
-    log_probabilities = logits.log_softmax(dim=-1)
-    if model.numeric_head is None:
-        logits[:, model.num_id] = -torch.inf  # there is nothing to read its value
-    if grammar is not None:
-        logits.masked_fill_(~grammar.allowed().to(logits.device), -torch.inf)
-    tokens = logits.argmax(dim=-1) if sampler is None else sampler.choose(logits)
-    chosen = log_probabilities.gather(1, tokens[:, None])[:, 0].tolist()
-    ids = tokens.tolist()
-    if grammar is not None:
-        grammar.accept(ids)
-    for answer, token, value in zip(running, ids, chosen, strict=True):
-        answer.ids.append(token)
-        answer.log_probability += value
-    return tokens
-
-
-def _read_numbers(
-    model: IGLLM, states: Tensor, tokens: Tensor, running: list[Answer]
-) -> Tensor:
-    """The value of each row's token, 0 where it is no ``[NUM]``; notes the others."""
-    values = torch.zeros(len(tokens), device=tokens.device)
-    is_number = tokens == model.num_id
-    if model.numeric_head is None or not is_number.any():
-        return values
-    read = model.numbers(states[is_number])
-    values[is_number] = read.value
-    rows = is_number.nonzero()[:, 0].tolist()
-    for row, value in zip(rows, read.value.tolist(), strict=True):
-        running[row].numbers.append(value)
-    if read.std is not None:
-        for row, std in zip(rows, read.std.tolist(), strict=True):
-            running[row].stds.append(std)
-    return values
-
-
-def _finish(running: list[Answer], going: list[int]) -> None:
-    for row in set(range(len(running))) - set(going):
-        running[row].ids.pop()  # the end token
-        running[row].finished = True
+    batch_size = min(batch_size, count)
+    batch = Batch(model, prompt, search, grammar, batch_size)
+    # a prompt costs less beside others, an empty row nothing for a few steps
+    worth_it = max(1, batch_size // 8)
+    waiting = 0
+    while waiting < count or batch.num_images:
+        free = min(batch_size - batch.num_images, count - waiting)
+        if free and (free >= worth_it or not batch.num_images):
+            places = slice(waiting, waiting + free)
+            rows = [Row(place, Answer()) for place in range(places.start, places.stop)]
+            if rng is not None:
+                for row in rows:
+                    row.rng = rng(row.image)
+            batch.add(rows, load(places))
+            waiting += free
+        yield from batch.step()

@@ -1,16 +1,20 @@
 """Predictions as records: an image's program as the model wrote it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
+from igllm_pipelines.infer.beams import Beams
 from igllm_pipelines.infer.config import InferenceConfig
-from igllm_pipelines.infer.decode import Answer, decode
+from igllm_pipelines.infer.decode import Prompt, decode
 from igllm_pipelines.infer.grammar import ProgramGrammar
 from igllm_pipelines.infer.pictures import NamedPictures, Pixels
+from igllm_pipelines.infer.rows import Answer
 from igllm_pipelines.infer.sampling import Sampler
+from igllm_pipelines.infer.search import OneRow, Search
 from igllm_pipelines.model.igllm import IGLLM
 from igllm_pipelines.model.vision import VisionSource
 from igllm_pipelines.scene.program import END, NUM, ProgramSyntax, fill_numbers
@@ -42,8 +46,9 @@ class Predictor:
         self._syntax = syntax
         self._config = config
         self._device = next(model.parameters()).device
-        self._prefix = self._tensor(tokenizer.prefix_ids)
-        self._question = self._tensor(tokenizer.question_ids)
+        self._prompt = Prompt(
+            self._tensor(tokenizer.prefix_ids), self._tensor(tokenizer.question_ids)
+        )
         self._grammar: ProgramGrammar | None = None
         if config.grammar:
             self._grammar = ProgramGrammar(
@@ -71,29 +76,28 @@ class Predictor:
             ``log_probability`` and ``seconds``; ``number_stds``, how unsure each number
             is, where the numeric head says so.
         """
-        size = self._config.batch_size
-        records: list[Record] = []
-        starts = tqdm(
-            range(0, len(filenames), size),
+        answers = [Answer()] * len(filenames)
+        found = decode(
+            self._model,
+            self._prompt,
+            lambda places: self._vision(vision, split, filenames[places]),
+            len(filenames),
+            search=self._search(),
+            batch_size=self._config.batch_size,
+            grammar=self._grammar,
+            rng=self._rngs(filenames) if self._config.temperature else None,
+        )
+        progress = tqdm(
+            found,
+            total=len(filenames),
             desc=f"infer {split}",
-            unit="batch",
+            unit="image",
             disable=not show_progress,
             dynamic_ncols=True,
         )
-        for start in starts:
-            names = filenames[start : start + size]
-            answers = decode(
-                self._model,
-                torch.from_numpy(vision.batch(split, names)).to(self._device),
-                self._prefix,
-                self._question,
-                end_id=self._tokenizer.end_id,
-                max_tokens=self._config.max_tokens,
-                grammar=self._grammar.rows(len(names)) if self._grammar else None,
-                sampler=self._sampler(names),
-            )
-            records += map(self._record, names, answers)
-        return records
+        for place, answer in progress:
+            answers[place] = answer
+        return list(map(self._record, filenames, answers))
 
     def predict_pictures(
         self, pictures: Mapping[str, Pixels], *, show_progress: bool = False
@@ -107,11 +111,27 @@ class Predictor:
     def _tensor(self, ids: list[int]) -> torch.Tensor:
         return torch.tensor(ids, dtype=torch.int64, device=self._device)
 
-    def _sampler(self, images: Sequence[str]) -> Sampler | None:
-        if not self._config.temperature:
-            return None
-        seeds = [(self._config.seed, *image.encode()) for image in images]
-        return Sampler(self._config.temperature, seeds)
+    def _vision(
+        self, vision: VisionSource, split: str, filenames: Sequence[str]
+    ) -> torch.Tensor:
+        return torch.from_numpy(vision.batch(split, filenames)).to(self._device)
+
+    def _search(self) -> Search:
+        config, end_id = self._config, self._tokenizer.end_id
+        if config.num_beams > 1:
+            return Beams(
+                config.num_beams, end_id, config.max_tokens, config.length_penalty
+            )
+        sampler = None
+        if config.temperature:
+            sampler = Sampler(config.temperature, config.top_k, config.top_p)
+        return OneRow(end_id, config.max_tokens, sampler)
+
+    def _rngs(self, images: Sequence[str]) -> Callable[[int], np.random.Generator]:
+        def rng(place: int) -> np.random.Generator:
+            return np.random.default_rng([self._config.seed, *images[place].encode()])
+
+        return rng
 
     def _record(self, image: str, answer: Answer) -> Record:
         text = self._tokenizer.decode(answer.ids)
