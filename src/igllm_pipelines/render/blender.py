@@ -24,6 +24,7 @@ from igllm_pipelines.render.config import RenderingConfig
 from igllm_pipelines.render.library import Body, Library
 from igllm_pipelines.render.materials import build_material
 from igllm_pipelines.render.saving import save_blend, save_glb
+from igllm_pipelines.render.script import object_names
 from igllm_pipelines.render.studio import Studio, apply_settings
 from igllm_pipelines.render.textures import build_texture
 from igllm_pipelines.render.visibility import count_visible_pixels
@@ -143,8 +144,9 @@ class BlenderRenderer:
         self._studio.show(scene.backdrop or "sweep", self._camera.data)
         self._clear()
         self._described = scene.objects
-        for obj in scene.objects:
-            self._objects.append(self._place_object(obj))
+        names = object_names(scene.objects)
+        for obj, name in zip(scene.objects, names, strict=True):
+            self._objects.append(self._place_object(obj, name))
 
     def _clear(self) -> None:
         """Removes the objects of the last scene, and what only they needed."""
@@ -191,13 +193,13 @@ class BlenderRenderer:
             for light in lights
         ]
 
-    def _place_object(self, described: SceneObject) -> Any:
-        for name in ("location", "shape"):
-            if getattr(described, name) is None:
-                raise ValueError(f"an object without {name} cannot be rendered")
+    def _place_object(self, described: SceneObject, name: str) -> Any:
+        for needed in ("location", "shape"):
+            if getattr(described, needed) is None:
+                raise ValueError(f"an object without {needed} cannot be rendered")
         body, scale = self._library.body(described), scale_m(described)
         material = self._material(described, body)
-        obj = self._add(object_name(described), body.mesh)
+        obj = self._add(name, body.mesh)
         obj.location = described.location
         obj.rotation_quaternion = described.rotation or (1.0, 0.0, 0.0, 0.0)
         obj.scale = (scale,) * 3
@@ -220,16 +222,6 @@ class BlenderRenderer:
         if key not in self._materials:
             self._materials[key] = build_material(self.bpy, *key)
         return self._materials[key]
-
-
-def object_name(obj: SceneObject) -> str:
-    """What an object is called in Blender, which numbers equal names.
-
-    >>> object_name(SceneObject(size="large", color="red", shape="cube"))
-    'large red cube'
-    """
-    words = (obj.size, obj.color, obj.material, obj.texture, obj.shape)
-    return " ".join(word for word in words if word)
 
 
 def silence_stdout() -> None:

@@ -5,6 +5,7 @@
 ``render.png``   the picture
 ``scene.blend``  camera, lamps, backdrop and named objects, everything packed
 ``scene.glb``    objects and camera, with colors that any viewer shows
+``scene.py``     Python that rebuilds the scene in stock Blender
 ===============  ================================================================
 """
 
@@ -14,10 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from igllm_pipelines.render.config import RenderingConfig
 from igllm_pipelines.render.job import dot_picture, engine_of, scene_pool
 from igllm_pipelines.render.pool import RenderPool, Task
+from igllm_pipelines.render.script import GLB, dot_script
 from igllm_pipelines.render.worker import SceneSource, encode_png
 from igllm_pipelines.scene.labels import scene_to_record
 from igllm_pipelines.scene.scene import Scene
@@ -27,9 +30,10 @@ NAMES: Mapping[str, str] = {
     "scene": "scene.json",
     "picture": "render.png",
     "blend": "scene.blend",
-    "glb": "scene.glb",
+    "glb": GLB,
+    "script": "scene.py",
 }
-KINDS = ("blend", "glb")  # those one may go without
+KINDS = ("blend", "glb", "script")  # those one may go without
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,8 @@ def export_scenes(
         source: configuration of the domain.
         rendering: samples and workers.
         folders: one a scene, all different.
-        kinds: of `KINDS`; label and picture are always written.
+        kinds: of `KINDS`; label and picture are always written. A script that reads
+            meshes from ``scene.glb`` brings it along. 2D knows scripts alone.
         pool: of `job.scene_pool` that is open already; else one is opened.
 
     Raises:
@@ -97,7 +102,8 @@ def export_each(
     stamped = [replace(scene, engine=engine) for scene in scenes]
     if source.picture == "dot":
         for index, scene in enumerate(stamped):
-            yield index, _write(folders[index], scene, _dot_files(scene, source))
+            files = _dot_files(scene, source, kinds)
+            yield index, _write(folders[index], scene, files)
         return
     tasks = [
         Task(scene.image_filename or f"scene {index}", "export", (scene, tuple(kinds)))
@@ -111,10 +117,16 @@ def export_each(
             yield index, _write(folders[index], stamped[index], made)
 
 
-def _dot_files(scene: Scene, source: SceneSource) -> dict[str, bytes] | str:
+def _dot_files(
+    scene: Scene, source: Any, kinds: Sequence[str]
+) -> dict[str, bytes] | str:
     if not scene.objects or scene.objects[0].location is None:
         return "a picture without a dot cannot be drawn"
-    return {"picture": encode_png(dot_picture(scene, source))}
+    made = {"picture": encode_png(dot_picture(scene, source))}
+    if "script" in kinds:
+        script = dot_script(scene, side_px=source.width_px, radius=source.radius)
+        made["script"] = script.encode()
+    return made
 
 
 def _write(

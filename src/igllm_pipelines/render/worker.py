@@ -12,6 +12,7 @@ from PIL import Image
 
 from igllm_pipelines.assets import AssetsConfig
 from igllm_pipelines.render.config import RenderingConfig
+from igllm_pipelines.render.script import needs_glb, scene_script
 from igllm_pipelines.scene.labels import scene_to_record
 from igllm_pipelines.scene.scene import Scene, SceneObject
 
@@ -83,6 +84,7 @@ class BlenderWorker:
         from igllm_pipelines.render.blender import BlenderRenderer, silence_stdout
 
         silence_stdout()
+        self._rendering = config
         self._engine = engine
         self._source = source
         self._start = lambda: BlenderRenderer(config, source.assets)
@@ -120,12 +122,24 @@ class BlenderWorker:
 
         What is wrong with a scene that cannot be rendered is returned as text, so that
         others are made nevertheless.
+
+        Args:
+            scene: with everything that its picture shows.
+            kinds: of ``blend``, ``glb`` and ``script``.
         """
         try:
-            picture = encode_png(self.picture(scene))
+            made = {"picture": encode_png(self.picture(scene))}
+            if "script" in kinds:
+                made["script"] = self._script(scene)
         except ValueError as error:
             return str(error)
-        return {"picture": picture, **self._blender().save(kinds)}
+        wanted = {*kinds} - {"script"}
+        if "script" in kinds and needs_glb(scene, self._source.assets):
+            wanted.add("glb")
+        return {**made, **self._blender().save(sorted(wanted))}
+
+    def _script(self, scene: Scene) -> bytes:
+        return scene_script(scene, self._source.assets, self._rendering).encode()
 
     def _blender(self) -> "BlenderRenderer":
         # not in __init__: an error there would look like a crashed worker
