@@ -99,7 +99,14 @@ def export_each(
     if unknown := {*kinds} - {*KINDS}:
         raise ValueError(f"unknown kinds {sorted(unknown)}, there are {KINDS}")
     engine = engine_of(source)
-    stamped = [replace(scene, engine=engine) for scene in scenes]
+    stamped = [
+        replace(
+            scene,
+            engine=engine,
+            image_filename=scene.image_filename or f"{folder.name}.png",
+        )
+        for scene, folder in zip(scenes, folders, strict=True)
+    ]
     if source.picture == "dot":
         for index, scene in enumerate(stamped):
             files = _dot_files(scene, source, kinds)
