@@ -142,7 +142,8 @@ class ExperimentRunHook:
         elif leaf == "model":
             count = sum(weight.numel() for weight in data.parameters())
             mlflow.log_param("num_weights", count)
-            self._log_folder(dataset_name, "model")
+        elif leaf == "package":
+            self._log_package(dataset_name)
         elif leaf in ("report", "data_docs"):
             self._log_folder(dataset_name, f"{namespace}/{leaf}")
 
@@ -152,6 +153,13 @@ class ExperimentRunHook:
         filepath = getattr(self._catalog.get(dataset_name), "_filepath", None)
         if filepath is not None:  # None: a dataset in memory
             mlflow.log_artifacts(str(filepath), artifact_path)
+
+    def _log_package(self, dataset_name: str) -> None:
+        filepath = getattr(self._catalog.get(dataset_name), "_filepath", None)
+        if filepath is not None:
+            from igllm_pipelines.serving import log_package
+
+            log_package(filepath)
 
     def _log_history(self, history: list[dict[str, float]]) -> None:
         import mlflow

@@ -5,8 +5,8 @@ from pathlib import Path
 
 _SCHEMES = ("models:/", "runs:/")
 _DATABASE = Path("mlruns") / "mlflow.db"
-# of a package: itself, inside a folder of a training, inside a model of MLflow
-_PLACES = ("", "package", "artifacts/package")
+# in a package itself, in the folder of an encoding, in a model of MLflow
+_PLACES = ("package.json", "package/package.json", "data/*/package.json")
 
 
 def package_folder(uri_or_path: str) -> Path:
@@ -20,16 +20,15 @@ def package_folder(uri_or_path: str) -> Path:
     Raises:
         ModelFolderError: there is no package.
     """
-    from igllm_pipelines.infer.package import FILE
     from igllm_pipelines.model.storage import ModelFolderError
 
     is_uri = uri_or_path.startswith(_SCHEMES)
     folder = _download(uri_or_path) if is_uri else Path(uri_or_path).expanduser()
     for place in _PLACES:
-        if (folder / place / FILE).is_file():
-            return folder / place
+        for file in folder.glob(place):
+            return file.parent
     raise ModelFolderError(
-        f"{uri_or_path}: there is no model package ({FILE}). A model is a folder that "
+        f"{uri_or_path}: there is no model package. A model is a folder that "
         "training writes, <data>/06_models/<domain>/<encoding>/package, or what it "
         "logged to MLflow, models:/<id> or runs:/<run>/model"
     )

@@ -10,14 +10,14 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from igllm_pipelines.domains import DOMAINS, parse_encoding
-from igllm_pipelines.domains.sources import scene_config
+from igllm_pipelines.domains.sources import CONFIGS, scene_config
 from igllm_pipelines.infer.config import InferenceConfig
 from igllm_pipelines.infer.predict import Predictor
 from igllm_pipelines.model.igllm import IGLLM
@@ -102,7 +102,9 @@ def save_package(
         encoding: its name.
         syntax: of the encoding's programs.
         inference: how to decode.
-        scenes: parameters of the domain's scenes, JSON.
+        scenes: parameters of the domain's scenes, JSON. Of an official download, which
+            other machines may lack, what describes drawn scenes is kept; the path of
+            own assets is made absolute.
         stored: a folder where `save_model` wrote this model. Its files are linked
             where the file system can, so that the weights lie on the disk once.
     """
@@ -120,12 +122,23 @@ def save_package(
         "encoding": encoding,
         "syntax": asdict(syntax),
         "inference": asdict(inference),
-        "scenes": scenes,
+        "scenes": _portable(domain, scenes),
     }
     text = json.dumps(record, indent=2, sort_keys=True) + "\n"
     (partial / FILE).write_text(text, encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)
+
+
+def _portable(domain: str, scenes: Mapping[str, Any]) -> dict[str, Any]:
+    kept = dict(scenes)
+    if kept.get("source") == "official":
+        drawn = {field.name for field in fields(CONFIGS[domain])} - {"num_scenes"}
+        kept = {name: value for name, value in kept.items() if name in drawn}
+    assets = kept.get("assets")
+    if isinstance(assets, Mapping) and assets.get("root"):
+        kept["assets"] = {**assets, "root": str(Path(assets["root"]).absolute())}
+    return kept
 
 
 def _link_or_copy(source: str, target: str) -> None:

@@ -154,3 +154,26 @@ def _validation(
         return errors
 
     return score
+
+
+def package_model(
+    *,
+    model: Any,
+    tokenizer: Any,
+    syntax: ProgramSyntax,
+    domain: str,
+    encoding: str,
+    scenes: dict[str, Any],
+    inference: InferenceConfig,
+    variants: dict[str, Any],
+) -> dict[str, Any]:
+    """What the model's package holds: the arguments of `save_package`."""
+    return {
+        "model": model,
+        "tokenizer": tokenizer,
+        "domain": domain,
+        "encoding": encoding,
+        "syntax": encoding_syntax(syntax, encoding),
+        "inference": with_variant(inference, variants, encoding, "inference"),
+        "scenes": scenes,
+    }

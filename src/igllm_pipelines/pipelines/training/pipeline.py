@@ -36,7 +36,7 @@ def create_tower_pipeline() -> Pipeline:
 
 
 def create_pipeline() -> Pipeline:
-    """The model, once a domain and encoding."""
+    """The model and its package, once a domain and encoding."""
     return Pipeline(
         [
             Node(
@@ -60,6 +60,22 @@ def create_pipeline() -> Pipeline:
                 ["model", "history"],
                 name="train_model",
                 tags="train",
-            )
+            ),
+            Node(
+                nodes.package_model,
+                {
+                    "model": "model",
+                    "tokenizer": "tokenizer",
+                    "syntax": "syntax",
+                    "domain": "params:domain",
+                    "encoding": "params:encoding",
+                    "scenes": "params:scenes",
+                    "inference": "params:inference",
+                    "variants": "params:variants",
+                },
+                "package",
+                name="package_model",
+                tags="train",
+            ),
         ]
     )
