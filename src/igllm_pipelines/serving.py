@@ -31,7 +31,6 @@ with warnings.catch_warnings():  # MLflow 3.17 warns about its own type hints
     import mlflow.pyfunc
 
 NAME = "model"  # in its run: runs:/<run>/model
-_OUTPUTS = ("program", "log_probability", "number_stds", "seconds")
 # what a server has imported before it loads the model
 _SERVERS = ("mlflow.pyfunc.scoring_server.app", "mlserver")
 
@@ -70,8 +69,9 @@ class ProgramModel:
             for row, cell in enumerate(data.iloc[:, 0].tolist())
         }
         records = self._predictor.predict_pictures(pictures)
-        rows = [[{"number_stds": [], **r}[name] for name in _OUTPUTS] for r in records]
-        return pd.DataFrame(rows, columns=list(_OUTPUTS), index=data.index)
+        columns = signature().outputs.input_names()
+        rows = [{"number_stds": [], **record} for record in records]
+        return pd.DataFrame(rows, columns=columns, index=data.index)
 
     def _picture(self, row: int, cell: Any) -> Pixels:
         try:
@@ -111,9 +111,15 @@ def _load_pyfunc(path: str) -> ProgramModel:
 def signature() -> ModelSignature:
     """One image a row; the column has no name, so that lists are taken as well."""
     double = DataType.double
-    types = (DataType.string, double, Array(double), double)
-    outputs = [ColSpec(*column) for column in zip(types, _OUTPUTS, strict=True)]
-    return ModelSignature(Schema([ColSpec(DataType.binary)]), Schema(outputs))
+    outputs = [
+        ColSpec(DataType.string, "program"),
+        ColSpec(double, "log_probability"),
+        ColSpec(Array(double), "number_stds"),
+        ColSpec(double, "seconds"),
+    ]
+    return ModelSignature(
+        inputs=Schema([ColSpec(DataType.binary)]), outputs=Schema([*outputs])
+    )
 
 
 def log_package(folder: Path) -> Any:
