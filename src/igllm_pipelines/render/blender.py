@@ -9,7 +9,8 @@ stays flat.
 import os
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -76,6 +77,7 @@ class BlenderRenderer:
         self.bpy = import_bpy()
         self.bpy.ops.wm.read_factory_settings(use_empty=True)
         self._scene = self.bpy.context.scene
+        self._config = config
         apply_settings(self._scene, config)
         self._studio = Studio(self.bpy, self._scene)
         self._library = Library(self.bpy, assets)
@@ -111,6 +113,15 @@ class BlenderRenderer:
             picture.alpha_composite(image.convert("RGBA"))
         self._file.unlink()
         return np.asarray(picture.convert("RGB"))
+
+    @contextmanager
+    def settings(self, config: RenderingConfig) -> Iterator[None]:
+        """Inside it pictures have other samples and denoising."""
+        apply_settings(self._scene, config)
+        try:
+            yield
+        finally:
+            apply_settings(self._scene, self._config)
 
     def call_cycles(self) -> None:
         """The bare call of Cycles; the picture lands in a scratch file."""

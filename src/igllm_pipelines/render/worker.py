@@ -12,6 +12,7 @@ from PIL import Image
 
 from igllm_pipelines.assets import AssetsConfig
 from igllm_pipelines.render.config import RenderingConfig
+from igllm_pipelines.render.preview import draw_previews
 from igllm_pipelines.render.script import needs_glb, scene_script
 from igllm_pipelines.scene.labels import scene_to_record
 from igllm_pipelines.scene.scene import Scene, SceneObject
@@ -116,6 +117,10 @@ class BlenderWorker:
     def picture(self, scene: Scene) -> NDArray[np.uint8]:
         """The picture ``(height, width, 3)`` of any scene."""
         return self._blender().render(scene)
+
+    def previews(self, scenes: Sequence[Scene]) -> list[NDArray[np.uint8]]:
+        """Quick and noisy pictures, see `preview`."""
+        return draw_previews(self._blender(), scenes)
 
     def export(self, scene: Scene, kinds: Sequence[str]) -> dict[str, bytes] | str:
         """Files of any scene: ``picture`` as PNG, and what `kinds` asks for.
