@@ -1,0 +1,328 @@
+"""Analysis by synthesis: moves the objects of a guess until its picture fits the input.
+
+The search alternates between two steps, and keeps nothing that does not lower the
+score of the drawn picture (`scoring.PictureScore`):
+
+- *descent*: Levenberg-Marquardt on all places and orientations at once. Its Jacobian
+  is a picture for each parameter, moved by a finite step; a few dampings are drawn and
+  the best is taken. Steps shrink when they no longer pay.
+- *jumps*: object after object is put elsewhere, half of the times where the pictures
+  differ most, or gets another word; descent cannot do either.
+
+Drawing comes in as a callable, so that nothing here knows of Blender.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from igllm_pipelines.infer.moves import (
+    Freedom,
+    Parameter,
+    jumped,
+    moved,
+    parameters_of,
+    rested,
+    reworded,
+)
+from igllm_pipelines.infer.scoring import PictureScore
+from igllm_pipelines.scene.scene import Scene
+
+Array = NDArray[np.float64]
+Pixels = NDArray[np.uint8]
+Draw = Callable[[Sequence[Scene]], Sequence[Pixels]]
+
+
+@dataclass(frozen=True)
+class RefinementConfig:
+    """Settings of the search.
+
+    Attributes:
+        blurs: of the compared pictures, standard deviations in shares of their side.
+        saturation: difference of a channel, in [0, 1], that counts at most.
+        dampings: of a step of descent, in units of the mean curvature.
+        descent_steps: between two rounds of jumps.
+        jumps: of each object in a round.
+        least_gain: of the score, as a share, for which descent goes on.
+        word_gain: of the score, as a share, that another word must bring: the model
+            is right more often than a small picture with unknown light.
+        shrink: of the steps when they no longer pay.
+        least_step: as a share of the first one.
+    """
+
+    blurs: tuple[float, ...] = (0.02, 0.06)
+    saturation: float = 0.3
+    dampings: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)
+    descent_steps: int = 4
+    jumps: int = 8
+    least_gain: float = 0.03
+    word_gain: float = 0.1
+    shrink: float = 0.6
+    least_step: float = 0.1
+
+
+@dataclass(frozen=True)
+class Refined:
+    """A refined scene.
+
+    Attributes:
+        scene: the best one found.
+        score_before, score_after: mean square of the saturated differences of the
+            blurred pictures; 0 is the same picture.
+        evaluations: pictures drawn.
+        seconds: that it took, by the clock that was given.
+    """
+
+    scene: Scene
+    score_before: float
+    score_after: float
+    evaluations: int
+    seconds: float
+
+
+def refine(
+    scene: Scene,
+    picture: Pixels,
+    draw: Draw,
+    freedom: Freedom,
+    *,
+    seconds: float,
+    seed: int,
+    candidates: Sequence[Scene] = (),
+    max_evaluations: int | None = None,
+    config: RefinementConfig | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Refined:
+    """The scene that looks most like the picture, of those found in the time given.
+
+    Never worse than the guess in its own score. The same seed gives the same scene
+    where `max_evaluations` ends the search, and not the clock.
+
+    Args:
+        scene: the guess, with everything that a drawing needs: camera, lights,
+            backdrop, and objects with all words.
+        picture: ``(height, width, 3)``, uint8, of the camera's aspect.
+        draw: draws scenes; their cameras have few pixels.
+        freedom: what may be changed.
+        seconds: after which no other batch of pictures is drawn.
+        seed: of the random jumps.
+        candidates: other guesses; the search starts at the best of all.
+        max_evaluations: pictures drawn at most, None for no limit.
+        config: of the search, None for the default.
+        clock: in seconds.
+
+    Raises:
+        ValueError: the camera and the picture differ in aspect; whatever `draw`
+            raises of a scene that cannot be drawn.
+    """
+    config = config or RefinementConfig()
+    begin = clock()
+    height, width, _ = picture.shape
+    small = _small_size((width, height), freedom.side_px)
+    _check_aspect(scene, (width, height))
+    blurs = [blur * freedom.side_px for blur in config.blurs]
+    score = PictureScore(picture, small, blurs, config.saturation)
+    judge = _Judge(draw, score, small, lambda: clock() - begin < seconds)
+    judge.limit = max_evaluations
+    search = _Search(judge, freedom, config, np.random.default_rng(seed))
+    before = search.start(scene)
+    search.try_each([rested(scene, freedom), *candidates])
+    while search.round():
+        pass
+    after = _reprojected(search.best) if search.best is not scene else scene
+    return Refined(after, before, search.score, judge.evaluations, clock() - begin)
+
+
+class _Judge:
+    """Draws scenes and compares them with the picture, while there is time."""
+
+    def __init__(
+        self,
+        draw: Draw,
+        score: PictureScore,
+        size_px: tuple[int, int],
+        has_time: Callable[[], bool],
+    ) -> None:
+        self._draw, self._score, self._size_px = draw, score, size_px
+        self._has_time = has_time
+        self.limit: int | None = None
+        self.evaluations = 0
+        self.heat = score.heat
+
+    @property
+    def open(self) -> bool:
+        """Whether other scenes may be drawn."""
+        left = self.limit is None or self.evaluations < self.limit
+        return left and self._has_time()
+
+    def residuals(self, scenes: Sequence[Scene]) -> Array:
+        """Those of the first scenes, ``(scenes, values)``, of all if there is room."""
+        room = None if self.limit is None else self.limit - self.evaluations
+        drawn = self._draw([self._small(scene) for scene in scenes[:room]])
+        self.evaluations += len(drawn)
+        return np.stack([self._score.residuals(picture) for picture in drawn])
+
+    def _small(self, scene: Scene) -> Scene:
+        if scene.camera is None:
+            return scene
+        width, height = self._size_px
+        camera = replace(scene.camera, width_px=width, height_px=height)
+        return replace(scene, camera=camera)
+
+
+class _Search:
+    """The best scene so far and the steps that look for a better one."""
+
+    def __init__(
+        self,
+        judge: _Judge,
+        freedom: Freedom,
+        config: RefinementConfig,
+        rng: np.random.Generator,
+    ) -> None:
+        self._judge, self._freedom = judge, freedom
+        self._config, self._rng = config, rng
+        self._step = 1.0  # of descent, in units of the parameters' first steps
+
+    def start(self, scene: Scene) -> float:
+        """Draws the guess and returns its score."""
+        self.best = scene
+        self._residuals = self._judge.residuals([scene])[0]
+        return self.score
+
+    @property
+    def score(self) -> float:
+        """Of the best scene."""
+        return _square(self._residuals)
+
+    def round(self) -> bool:
+        """A few steps of descent and jumps of every object; False when time is up."""
+        for _ in range(self._config.descent_steps):
+            if not self._judge.open or not self._descend():
+                break
+        for index in self._rng.permutation(len(self.best.objects)).tolist():
+            if self._judge.open and index < len(self.best.objects):
+                self._jump(index)
+        # every parameter fixed, or no object: nothing to look for
+        return self._judge.open and bool(parameters_of(self.best, self._freedom))
+
+    def try_each(self, scenes: Sequence[Scene], gain: float = 0.0) -> bool:
+        """Takes the best of these scenes if it lowers the score by more than a share.
+
+        Returns:
+            whether it did.
+        """
+        if not scenes or not self._judge.open:
+            return False
+        return self._take(scenes, self._judge.residuals(scenes), gain)
+
+    def _take(self, scenes: Sequence[Scene], rows: Array, gain: float = 0.0) -> bool:
+        scores = np.square(rows).sum(axis=1)
+        found = int(np.argmin(scores))
+        if not scores[found] < (1 - gain) * self.score:
+            return False
+        self.best, self._residuals = scenes[found], rows[found]
+        return True
+
+    def _descend(self) -> bool:
+        """One step of Levenberg-Marquardt; False where it brought little."""
+        before = self.score
+        parameters = parameters_of(self.best, self._freedom)
+        steps = np.array([self._step * p.step for p in parameters])
+        probes = [
+            moved(self.best, parameters, row, self._freedom) for row in np.diag(steps)
+        ]
+        if not probes:
+            return False
+        rows = self._judge.residuals(probes)
+        if len(rows) < len(probes):
+            self._take(probes, rows)
+            return False
+        trials = self._trials(parameters, (rows - self._residuals) / steps[:, None])
+        self._take(probes, rows)
+        self.try_each(trials)
+        if self.score > (1 - self._config.least_gain) * before:
+            self._step = max(self._step * self._config.shrink, self._config.least_step)
+            return False
+        return True
+
+    def _trials(self, parameters: Sequence[Parameter], slopes: Array) -> list[Scene]:
+        """The scenes that the slopes ``(parameters, values)`` lead to."""
+        units = np.array([p.step for p in parameters])
+        slopes = slopes * units[:, None]  # all parameters in units of their steps
+        curvature, slope = slopes @ slopes.T, slopes @ self._residuals
+        mean = np.trace(curvature) / len(parameters) + 1e-12
+        trials = []
+        for damping in self._config.dampings:
+            damped = curvature + damping * mean * np.eye(len(parameters))
+            by = np.clip(
+                -np.linalg.solve(damped, slope), -3 * self._step, 3 * self._step
+            )
+            trials.append(moved(self.best, parameters, by * units, self._freedom))
+        return trials
+
+    def _jump(self, index: int) -> None:
+        """Tries one object elsewhere, and with other words."""
+        pixels = self._worst_pixels(self._config.jumps // 2)
+        near = self._config.jumps - len(pixels)
+        places: list[tuple[float, float] | None] = [*pixels, *[None] * near]
+        self.try_each(
+            [jumped(self.best, index, p, self._freedom, self._rng) for p in places]
+        )
+        others = reworded(self.best, index, self._freedom)
+        self.try_each(others, self._config.word_gain)
+
+    def _worst_pixels(self, count: int) -> list[tuple[float, float]]:
+        """Places in image sides, drawn where the pictures differ most."""
+        heat = np.square(self._judge.heat(self._residuals))
+        height, width = heat.shape
+        if not heat.any():
+            return []
+        drawn = self._rng.choice(heat.size, size=count, p=heat.ravel() / heat.sum())
+        rows, columns = np.divmod(drawn, width)
+        return [
+            ((column + 0.5) / width, (row + 0.5) / height)
+            for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
+        ]
+
+
+def _square(values: Array) -> float:
+    return float(values @ values)
+
+
+def _small_size(size_px: tuple[int, int], side_px: int) -> tuple[int, int]:
+    """Width and height of the same aspect, the longer one `side_px`."""
+    longer = max(size_px)
+    width, height = (max(1, round(side_px * length / longer)) for length in size_px)
+    return width, height
+
+
+def _check_aspect(scene: Scene, size_px: tuple[int, int]) -> None:
+    camera = scene.camera
+    if camera is None:
+        return
+    width, height = size_px
+    if abs(camera.width_px * height / (camera.height_px * width) - 1) > 0.02:
+        raise ValueError(
+            f"the camera takes pictures of {camera.width_px} x {camera.height_px} "
+            f"pixels, the one to fit has {width} x {height}: another aspect"
+        )
+
+
+def _reprojected(scene: Scene) -> Scene:
+    """The scene with the pixels in which its moved objects are seen now."""
+    camera = scene.camera
+    objects = tuple(
+        replace(
+            obj,
+            visible_pixels=None,
+            pixel_coords=tuple(camera.project(obj.location).tolist())
+            if camera is not None and obj.location is not None
+            else None,
+        )
+        for obj in scene.objects
+    )
+    return replace(scene, objects=objects)
