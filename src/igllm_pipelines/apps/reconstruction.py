@@ -252,6 +252,7 @@ def record_of(done: Reconstruction) -> dict[str, Any]:
     """What ``reconstruction.json`` says of a reconstruction; paths are file names."""
     return {
         "name": done.name,
+        "program": done.program,
         "objects": len(done.scene.objects) if done.scene else 0,
         "log_probability": done.log_probability,
         "number_stds": list(done.number_stds),
