@@ -85,7 +85,7 @@ def test_rotations_train_every_representation(pipelines):
 @pytest.mark.parametrize("env", ["local", "test"])
 def test_ablations_compare_known_variants(env):
     from igllm_pipelines.domains.variants import PARTS, overrides
-    from igllm_pipelines.pipelines.ablation.config import AblationConfig
+    from igllm_pipelines.study.config import AblationConfig
 
     parameters = config(env)["parameters"]
     for ablation in parameters["ablation"].values():

@@ -1,6 +1,6 @@
 """An ablation as Kedro runs it, on a folder of dots and with a tiny model."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
@@ -15,11 +15,11 @@ from igllm_pipelines.infer.config import InferenceConfig
 from igllm_pipelines.model.build import build_tower
 from igllm_pipelines.model.config import ModelConfig
 from igllm_pipelines.pipelines import ablation
-from igllm_pipelines.pipelines.ablation import nodes
-from igllm_pipelines.pipelines.ablation.config import AblationConfig
 from igllm_pipelines.pipelines.rendering.nodes import plan_rendering
 from igllm_pipelines.pipelines.training.nodes import varied_tower
 from igllm_pipelines.shards.features import FeatureCache
+from igllm_pipelines.study import ablation as study
+from igllm_pipelines.study.config import AblationConfig
 from igllm_pipelines.tokens.tokenizer import train_tokenizer
 from igllm_pipelines.train.config import TrainingConfig, WarmUpConfig
 from tests.model.small import TOWER
@@ -104,13 +104,13 @@ def test_finished_runs_are_not_made_again(inputs, tmp_path, monkeypatch):
     first, *_ = run({**inputs, "params:ablation": few}, tmp_path / "runs")
     (tmp_path / "runs" / "char_hot_seed2.json").write_text('{"digest": ')
     trained = []
-    train = nodes._Setting.train
+    train = study.Setting.train
 
     def counted(self, encoding, seed):
         trained.append((encoding, seed))
         return train(self, encoding, seed)
 
-    monkeypatch.setattr(nodes._Setting, "train", counted)
+    monkeypatch.setattr(study.Setting, "train", counted)
     second, *_ = run({**inputs, "params:ablation": few}, tmp_path / "runs")
     assert trained == [("char", 2)]
     assert [r["errors"] for r in second] == [r["errors"] for r in first]
@@ -119,15 +119,23 @@ def test_finished_runs_are_not_made_again(inputs, tmp_path, monkeypatch):
     assert len(trained) == 1 + 4  # another training: nothing can be kept
 
 
+def test_options_of_decoding_that_came_later_leave_stored_runs_valid():
+    defaults = asdict(InferenceConfig())
+    assert all(defaults[name] == value for name, value in study._NEUTRAL.items())
+    drawn = study._of_result({**defaults, "top_k": 3})
+    assert drawn == {**study._of_result(defaults), "top_k": 3}
+    assert study._NEUTRAL.keys().isdisjoint(study._of_result(defaults))
+
+
 def test_first_weights_of_a_tower_from_scratch_come_from_the_seed(inputs):
     def weight(tower):
         return tower.state_dict()["transformer.conv1.weight"]
 
     tower, warm = inputs["tower"], WarmUpConfig()
-    towers = [nodes.own_tower(tower, WarmUpConfig(steps=0), seed) for seed in (7, 8)]
+    towers = [study.own_tower(tower, WarmUpConfig(steps=0), seed) for seed in (7, 8)]
     assert weight(towers[0]).equal(weight(tower))
     assert not weight(towers[1]).equal(weight(tower))
-    kept = nodes.own_tower(tower, warm, 8)  # it has learned something
+    kept = study.own_tower(tower, warm, 8)  # it has learned something
     assert weight(kept).equal(weight(tower))
     assert kept is not tower
 

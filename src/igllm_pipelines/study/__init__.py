@@ -1,0 +1,1 @@
+"""Studies: variants of a model, each trained from several seeds, side by side."""
