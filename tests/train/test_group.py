@@ -31,6 +31,13 @@ def test_processes_of_a_machine_share_its_cores(second_of_two, monkeypatch):
     assert group.threads(replace(CONFIG, num_threads=3)) == 3
 
 
+def test_processes_of_deepspeed_share_the_cores_too(second_of_two, monkeypatch):
+    monkeypatch.delenv("LOCAL_WORLD_SIZE")
+    monkeypatch.setenv("LOCAL_SIZE", "4")
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    assert group.threads(CONFIG) == 4
+
+
 def test_uneven_batch_is_refused(second_of_two):
     with pytest.raises(ValueError, match="2 processes x gradient_accumulation 1"):
         group.micro_batch_size(replace(CONFIG, batch_size=9))

@@ -14,6 +14,7 @@ import torch
 from igllm_pipelines.model.storage import load_model
 from igllm_pipelines.train import launch
 from igllm_pipelines.train.checkpoints import CheckpointError
+from igllm_pipelines.train.group import _free_port
 from igllm_pipelines.train.trainer import NonFiniteLossError
 from igllm_pipelines.train.zero import find_spec
 from tests.train import tiny, together
@@ -76,11 +77,18 @@ def trained(folder, settings, kill_at=0):
     together.run(folder, dying, **settings)
 
 
-def torchrun(folder, **settings):
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    command = [sys.executable, *launcher, "-m", "tests.train.together", str(folder)]
+TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
+DEEPSPEED = (
+    *("deepspeed.launcher.runner", "--num_gpus", "2", "--no_local_rank"),
+    *("--master_port", str(_free_port()), "--module"),
+)
+
+
+def launched(launcher, folder, **settings):
+    """The training in two processes that a launcher starts, as a user would."""
+    program = ("tests.train.together", str(folder), json.dumps(settings))
     return subprocess.run(
-        [*command, json.dumps(settings)],
+        [sys.executable, "-m", *launcher, *program],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         timeout=300,
@@ -110,8 +118,17 @@ def test_half_precision_learns_alike(tmp_path, alone):
 
 
 @pytest.mark.slow
-def test_torchrun_equals_one_process(tmp_path, alone):
-    process = torchrun(tmp_path)
+@pytest.mark.parametrize(
+    ("launcher", "settings"),
+    [
+        pytest.param(TORCHRUN, {}, id="torchrun"),
+        pytest.param(
+            DEEPSPEED, {"deepspeed": "zero2"}, id="deepspeed", marks=needs_deepspeed
+        ),
+    ],
+)
+def test_launched_processes_equal_one(tmp_path, alone, launcher, settings):
+    process = launched(launcher, tmp_path, **settings)
     assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-6000:]
     assert_alike(*stored(tmp_path), alone)
 
@@ -133,18 +150,36 @@ def test_two_processes_with_deepspeed_equal_one(tmp_path, alone, deepspeed):
     assert_alike(*stored(tmp_path), alone)
 
 
+def unbroken_then_killed(folder, settings):
+    """Two trainings: one to its end, and one whose second process kills itself."""
+    together.run(folder / "unbroken", **settings)
+    trained(folder, settings, kill_at=7)
+
+
 @pytest.mark.slow
-@needs_deepspeed
-@pytest.mark.parametrize("deepspeed", ["zero2", "zero3"])
-def test_killed_processes_with_deepspeed_go_on(tmp_path, alone, deepspeed):
-    arguments = trained, tmp_path, {"deepspeed": deepspeed}, 7
-    codes, _ = run_processes(*arguments, folder=tmp_path / "first", size=2, timeout=60)
+@pytest.mark.parametrize(
+    "deepspeed",
+    [
+        None,
+        pytest.param("zero2", marks=needs_deepspeed),
+        pytest.param("zero3", marks=needs_deepspeed),
+    ],
+)
+def test_killed_processes_resume_to_the_same_run(tmp_path, deepspeed):
+    dropout = {"vision_dropout": 0.1}  # so that random states count
+    settings = {"deepspeed": deepspeed, "model_settings": dropout}
+    codes, _ = run_processes(
+        *(unbroken_then_killed, tmp_path, settings),
+        folder=tmp_path / "first",
+        size=2,
+        timeout=90,
+    )
     assert codes[1] == -signal.SIGKILL
     assert codes[0]
     left = {path.name for path in (tmp_path / "checkpoints").glob("checkpoint-*")}
     assert left == {"checkpoint-4"}
-    succeeded(*arguments, folder=tmp_path / "second", size=2)
-    assert_alike(*stored(tmp_path), alone)
+    succeeded(trained, tmp_path, settings, 7, folder=tmp_path / "second", size=2)
+    assert_alike(*stored(tmp_path), stored(tmp_path / "unbroken"), tolerance=1e-6)
 
 
 @pytest.fixture(scope="module")

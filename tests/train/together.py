@@ -1,7 +1,8 @@
 """A training of seconds by several processes; each calls `run`.
 
 ``torchrun --nproc-per-node 2 -m tests.train.together FOLDER SETTINGS`` runs it, with
-settings of the training as JSON. The first process stores model and history in FOLDER.
+settings of the training as JSON; ``deepspeed --num_gpus 2 --no_local_rank --module`` in
+place of torchrun does too. The first process stores model and history in FOLDER.
 Nothing is dropped out, so that the number of processes changes nothing.
 """
 
@@ -50,7 +51,8 @@ def held_out_loss(tokens, vision, model):
 
 
 def run(folder, vision=None, model_settings=None, **settings):
-    scenes, _, tokens, model = tiny.setting(vision_dropout=0.0, **model_settings or {})
+    model_settings = {"vision_dropout": 0.0, **(model_settings or {})}
+    scenes, _, tokens, model = tiny.setting(**model_settings)
     vision = vision or tiny.DotImages(scenes)
     history = train_on_split(
         model,

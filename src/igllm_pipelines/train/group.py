@@ -29,10 +29,16 @@ def size() -> int:
 
 def threads(config: TrainingConfig) -> int:
     """Torch threads of this process: the cores are shared by those of a machine."""
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if is_launched() else 1
+    here = _on_this_machine() if is_launched() else 1
     if config.num_threads or here == 1:
         return config.num_threads
     return max(1, (os.cpu_count() or 1) // here)
+
+
+def _on_this_machine() -> int:
+    """Processes of the group here; ``deepspeed`` has its own name for them."""
+    names = ("LOCAL_WORLD_SIZE", "LOCAL_SIZE")
+    return next((int(os.environ[name]) for name in names if name in os.environ), 1)
 
 
 def micro_batch_size(config: TrainingConfig) -> int:
