@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,9 +7,15 @@ import pytest
 from igllm_pipelines.domains import DOMAINS
 from igllm_pipelines.infer.grammar import GrammarError, ProgramGrammar
 from igllm_pipelines.infer.predict import program_of
-from igllm_pipelines.scene.program import ProgramError, fill_numbers, parse_program
+from igllm_pipelines.scene.program import (
+    ProgramError,
+    ProgramSyntax,
+    fill_numbers,
+    parse_program,
+)
 from igllm_pipelines.tokens.conversation import answer
 from igllm_pipelines.tokens.tokenizer import train_tokenizer
+from tests.infer.programs import answer_ids, random_scene, syntax_of
 
 CLEVR, DOTS = DOMAINS["clevr"].syntax, DOMAINS["2d"].syntax
 TOKENIZERS = {name: train_tokenizer(DOMAINS[name].syntax) for name in ("clevr", "2d")}
@@ -31,12 +38,25 @@ def allows(compiled, domain, program):
     """Whether every token of the answer with `program` may follow, then the end."""
     tokenizer = TOKENIZERS[domain]
     ids = tokenizer.encode([answer(program)])[0]
+    return allows_ids(compiled, [*ids, tokenizer.end_id])
+
+
+def allows_ids(compiled, ids):
     state = compiled.rows(1)
-    for token in [*ids, tokenizer.end_id]:
+    for token in ids:
         if not state.allowed()[0, token]:
             return False
         state.accept([token])
     return True
+
+
+def random_answer(compiled, tokenizer, seed):
+    """Tokens drawn among those that may follow, end included."""
+    rng, state, ids = np.random.default_rng(seed), compiled.rows(1), []
+    while not ids or ids[-1] != tokenizer.end_id:
+        ids.append(int(rng.choice(np.flatnonzero(state.allowed()[0].numpy()))))
+        state.accept([ids[-1]])
+    return ids
 
 
 @pytest.mark.parametrize(
@@ -52,6 +72,121 @@ def allows(compiled, domain, program):
 def test_grammar_allows_programs(program, text):
     assert allows(grammar("clevr", text), "clevr", program)
     assert allows(grammar("clevr", text), "clevr", program * 2)
+
+
+@pytest.mark.parametrize(
+    ("shape", "has_yaw"), [("cube", True), ("block", True), ("ball", False)]
+)
+def test_only_cubes_have_a_yaw(shape, has_yaw):
+    compiled = grammar("clevr", False)
+    words = WORDS.replace("cube", shape)
+    place, yaw = "loc=([NUM], [NUM], [NUM])", "rotation=[NUM]"
+    assert allows(compiled, "clevr", f"add({words}, {place})\n")
+    assert allows(compiled, "clevr", f"add({words}, {place}, {yaw})\n") == has_yaw
+    assert allows(compiled, "clevr", f"add({yaw}, {words}, {place})\n") == has_yaw
+
+
+@pytest.mark.parametrize(
+    ("number", "signed", "unsigned"),
+    [
+        ("+0.000", True, False),
+        ("-12.345", True, True),
+        ("99.999", False, True),
+        ("0.500", False, True),
+        ("+01.000", False, False),
+        ("+100.000", False, False),
+        ("+1.00", False, False),
+        ("+.500", False, False),
+        ("+1", False, False),
+        ("+1e1", False, False),
+    ],
+)
+def test_numbers_are_written_as_the_syntax_says(number, signed, unsigned):
+    line = f"add(x={number}, y={number})\n"
+    syntax, tokenizer = DOTS, TOKENIZERS["2d"]
+    (ids,) = tokenizer.encode([answer(line)])
+    for number_format, expected in (("+.3f", signed), (".3f", unsigned)):
+        compiled = ProgramGrammar(
+            tokenizer,
+            len(tokenizer),
+            replace(syntax, number_format=number_format),
+            1,
+            numbers_as_text=True,
+        )
+        assert allows_ids(compiled, [*ids, tokenizer.end_id]) == expected
+
+
+def test_number_format_without_fixed_decimals_is_refused():
+    with pytest.raises(GrammarError, match="fixed decimals"):
+        ProgramGrammar(
+            TOKENIZERS["2d"],
+            len(TOKENIZERS["2d"]),
+            replace(DOTS, number_format="g"),
+            1,
+            numbers_as_text=True,
+        )
+
+
+def test_words_of_any_kind_are_quoted():
+    words = (
+        'say "hi"',
+        "back\\slash",
+        "größe 東",
+        "a, b",
+        "tab\there",
+        "x=(1, 2)",
+        "n",
+    )
+    syntax = ProgramSyntax(("color", "x"), {"color": words})
+    tokenizer = train_tokenizer(syntax)
+    compiled = ProgramGrammar(
+        tokenizer, len(tokenizer), syntax, 1, numbers_as_text=True
+    )
+    for word in words:
+        program = f"add(color='{word}', x=+0.125)\n"
+        (ids,) = tokenizer.encode([answer(program)])
+        assert allows_ids(compiled, [*ids, tokenizer.end_id])
+        assert parse_program(program, syntax).objects[0].color == word
+
+
+@pytest.mark.parametrize("max_objects", [1, 3])
+def test_objects_are_counted(max_objects):
+    compiled = grammar("2d", False, max_objects)
+    for count in range(max_objects + 2):
+        program = "add(x=[NUM], y=[NUM])\n" * count
+        assert allows(compiled, "2d", program) == (1 <= count <= max_objects)
+
+
+@pytest.mark.parametrize("text", [False, True])
+@pytest.mark.parametrize("domain", ["clevr", "2d"])
+def test_answer_cannot_end_early(domain, text):
+    compiled, tokenizer = grammar(domain, text), TOKENIZERS[domain]
+    ids = random_answer(compiled, tokenizer, 0)
+    state = compiled.rows(1)
+    for place, token in enumerate(ids):
+        allowed = state.allowed()[0]
+        assert allowed[tokenizer.end_id] == (place == len(ids) - 1)
+        assert not allowed[[tokenizer.pad_id, *tokenizer.prefix_ids]].any()
+        state.accept([token])
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+@pytest.mark.parametrize("encoding", ["char", "float", "float_quat", "char_euler"])
+def test_programs_of_the_domain_are_allowed(domain, encoding):
+    syntax = syntax_of(domain, encoding)
+    tokenizer = train_tokenizer(syntax)
+    compiled = ProgramGrammar(
+        tokenizer,
+        len(tokenizer),
+        syntax,
+        4,
+        numbers_as_text=encoding.startswith("char"),
+    )
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        scene = random_scene(syntax, rng, 1 + seed % 4)
+        ids = answer_ids(scene, syntax, encoding, tokenizer, rng)
+        assert allows_ids(compiled, ids)
 
 
 @pytest.mark.parametrize(
@@ -94,13 +229,9 @@ def test_whatever_the_grammar_allows_parses(domain, text, canonical):
     compiled = grammar(domain, text, canonical=canonical)
     tokenizer, syntax = TOKENIZERS[domain], DOMAINS[domain].syntax
     for seed in range(8):
-        rng = np.random.default_rng(seed)
-        state, ids = compiled.rows(1), []
-        while not ids or ids[-1] != tokenizer.end_id:
-            ids.append(int(rng.choice(np.flatnonzero(state.allowed()[0].numpy()))))
-            state.accept([ids[-1]])
+        ids = random_answer(compiled, tokenizer, seed)
         said = tokenizer.decode(ids[:-1])
-        numbers = rng.normal(size=said.count("[NUM]")).tolist()
+        numbers = np.linspace(-2, 2, said.count("[NUM]")).tolist()
         scene = parse_program(program_of(fill_numbers(said, numbers, syntax)), syntax)
         assert 1 <= len(scene.objects) <= 2
 

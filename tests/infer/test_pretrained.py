@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import llguidance
+import llguidance.hf
 import numpy as np
 import pytest
 import torch
@@ -9,37 +11,23 @@ import torch
 from igllm_pipelines.domains import DOMAINS
 from igllm_pipelines.infer.config import InferenceConfig
 from igllm_pipelines.infer.grammar import ProgramGrammar
+from igllm_pipelines.infer.grammar_rules import lark_grammar
 from igllm_pipelines.infer.predict import Predictor, program_of
 from igllm_pipelines.model.build import build_model, build_tower
 from igllm_pipelines.model.config import ModelConfig
 from igllm_pipelines.scene.program import fill_numbers, parse_program
 from igllm_pipelines.tokens.conversation import answer
-from igllm_pipelines.tokens.pretrained import pretrained_tokenizer
+from tests.infer import programs
 from tests.infer.test_predict import NoiseImages
-from tests.model.pretrained import WRITERS
 from tests.model.small import TOWER
 
 CLEVR, DOTS = DOMAINS["clevr"].syntax, DOMAINS["2d"].syntax
 WORDS = "size='large', color='red', material='metal', shape='cube'"
-CASES = [
-    ("llama", "existing", "vicuna_v1"),
-    ("llama", "added", "plain"),
-    ("qwen", "existing", "chat"),
-    ("qwen", "added", "plain"),
-]
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    root = tmp_path_factory.mktemp("language_models")
-    return {name: write(root / name) for name, write in WRITERS.items()}
+CASES = programs.PRETRAINED
 
 
 def tokenizer_of(folders, case, syntax=CLEVR):
-    kind, num_token, template = case
-    return pretrained_tokenizer(
-        str(folders[kind]), syntax, num_token=num_token, template=template
-    )
+    return programs.tokenizer_of(case, syntax, folders)
 
 
 def grammar(tokenizer, syntax, *, text):
@@ -73,6 +61,68 @@ def test_grammar_allows_programs_and_forbids_others(folders, case):
     assert not allows(as_values, tokenizer, values * 3)
     assert not allows(as_values, tokenizer, f"add({WORDS})\n")
     assert not allows(as_text, tokenizer, text.replace("red", "pink"))
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("domain", ["clevr", "2d", "so3", "6dof", "shapenet"])
+@pytest.mark.parametrize("encoding", ["char", "float"])
+def test_programs_of_the_domain_are_allowed(folders, case, domain, encoding):
+    syntax = programs.syntax_of(domain, encoding)
+    tokenizer = tokenizer_of(folders, case, syntax)
+    compiled = grammar(tokenizer, syntax, text=encoding == "char")
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        scene = programs.random_scene(syntax, rng, 1 + seed)
+        ids = programs.answer_ids(scene, syntax, encoding, tokenizer, rng)
+        state = compiled.rows(1)
+        for token in ids:
+            assert state.allowed()[0, token]
+            state.accept([token])
+
+
+def masks_of_llguidance(compiled, tokenizer, syntax, ids, *, text):
+    """What llguidance itself allows before each token of one answer."""
+    rules = lark_grammar(
+        syntax,
+        2,
+        num_id=None if text else tokenizer.num_id,
+        answer_open=tokenizer.conversation.answer_open,
+    )
+    vocabulary = llguidance.hf.from_tokenizer(
+        tokenizer.base,
+        n_vocab=compiled.vocab_size,
+        eos_token=tokenizer.end_id,
+        slices=[],
+    )
+    matcher = llguidance.LLMatcher(
+        vocabulary, llguidance.LLMatcher.grammar_from_lark(rules)
+    )
+    for token in ids:
+        bits = np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8)
+        allowed = np.unpackbits(bits, bitorder="little", count=compiled.vocab_size)
+        yield allowed.astype(bool)
+        assert matcher.consume_token(token)
+
+
+@pytest.mark.parametrize("case", ["tiny", *CASES])
+@pytest.mark.parametrize("domain", ["clevr", "6dof"])
+@pytest.mark.parametrize("text", [False, True])
+def test_a_mask_known_from_other_answers_is_that_of_llguidance(
+    folders, case, domain, text
+):
+    syntax = programs.syntax_of(domain, "float_euler" if domain == "6dof" else "float")
+    tokenizer = tokenizer_of(folders, case, syntax)
+    compiled = grammar(tokenizer, syntax, text=text)
+    for seed in range(6):
+        rng, state = np.random.default_rng(seed), compiled.rows(1)
+        ids, masks = [], []
+        while not ids or ids[-1] != tokenizer.end_id:
+            masks.append(state.allowed()[0].numpy())
+            ids.append(int(rng.choice(np.flatnonzero(masks[-1]))))
+            state.accept([ids[-1]])
+        expected = masks_of_llguidance(compiled, tokenizer, syntax, ids, text=text)
+        for mask, allowed in zip(masks, expected, strict=True):
+            assert (mask == allowed).all()
 
 
 @pytest.mark.parametrize("case", CASES)

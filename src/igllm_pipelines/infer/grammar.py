@@ -1,13 +1,14 @@
 """The program grammar as a mask over the next token.
 
-The grammar is context-free and finite: 1 to `max_objects` lines, in each every
-attribute exactly once (a yaw at most once: only cubes have one), words of the
-vocabulary or their synonyms, numbers of 3 decimals or ``[NUM]``. What it allows parses.
+llguidance says which tokens may follow. What may follow depends only on how many lines
+an answer has, which attributes its last line holds and how the attribute that is being
+written begins. So each mask is computed once, for all answers that stand at that place,
+in this batch and in later ones.
 """
 
-from collections.abc import Iterator, Sequence
-from functools import reduce
-from typing import Any
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import llguidance
 import llguidance.hf
@@ -15,91 +16,53 @@ import llguidance.numpy
 import numpy as np
 import torch
 from jaxtyping import Bool
+from numpy.typing import NDArray
 from torch import Tensor
 
-from igllm_pipelines.scene.program import ADD, END, ProgramSyntax
-from igllm_pipelines.tokens.conversation import ANSWER_CLOSE, ANSWER_OPEN
+from igllm_pipelines.infer.grammar_rules import (
+    GrammarError,
+    lark_grammar,
+    turning_arguments,
+)
+from igllm_pipelines.scene.program import ProgramSyntax
 from igllm_pipelines.tokens.program_tokenizer import ProgramTokenizer
 
+__all__ = ["GrammarError", "GrammarRows", "ProgramGrammar"]
 
-def lark_grammar(
-    syntax: ProgramSyntax,
-    max_objects: int,
-    *,
-    num_id: int | None,
-    canonical_order: bool = False,
-    answer_open: str = ANSWER_OPEN,
-) -> str:
-    """The grammar of an answer in llguidance's Lark dialect.
+Packed = NDArray[np.uint8]  # a bit a token, the first the lowest
 
-    Args:
-        syntax: of the domain.
-        max_objects: most lines of a program.
-        num_id: id of ``[NUM]``; None where numbers are text.
-        canonical_order: attributes stand in the syntax' order, else in any.
-        answer_open: what an answer begins with.
+_ARGUMENT = re.compile(
+    rb"(?:add\()?(?P<text>(?P<name>\w+)=(?:'[^']*'|\([^)]*\)|[^'(,)]+))"
+    rb"(?:, |(?P<end>\)\n))"
+)
+_NUMBER = re.compile(rb"[+-]?[0-9]+\.[0-9]{3}")
+_NONZERO = re.compile(rb"[1-9]")
+_VALUE, _END = b"n", b"<end>"  # stand for any number, and for the end token
+
+
+class Place(NamedTuple):
+    """Where an answer stands: equal places go on in the same ways.
+
+    Attributes:
+        lines: whole lines, -1 before the program begins.
+        held: attributes of the last line; a shape that may have a yaw as a whole.
+        rest: what has been said since, without the numbers' values.
     """
-    rules = [
-        # or text that must follow is cut into other tokens than the model has learned
-        '%llguidance {"no_forcing": true}',
-        f"start: {_quote(answer_open)} line{{1,{max_objects}}} {_quote(ANSWER_CLOSE)}",
-        f"line: {_quote(ADD)} after_0",
-        f"num: <[{num_id}]>" if num_id is not None else f"num: {_number(syntax)}",
-        *(f"{name}: {_value(name, syntax)}" for name in syntax.attributes),
-        *_orders(syntax, canonical_order),
-    ]
-    return "\n".join(rules) + "\n"
+
+    lines: int = -1
+    held: frozenset[bytes] = frozenset()
+    rest: bytes = b""
 
 
-def _orders(syntax: ProgramSyntax, canonical: bool) -> Iterator[str]:
-    """One rule for each set of attributes that a line may already hold."""
-    names = syntax.attributes
-    optional = _bits({"rotation"}, names) if syntax.rotation_rep == "yaw" else 0
-    everything = (1 << len(names)) - 1
-    reachable = [0]
-    for held in reachable:
-        options = [_quote(END)] if held | optional == everything else []
-        for index, name in enumerate(names):
-            then = held | 1 << index
-            before = (1 << index) - 1
-            in_order = held <= before and (held | optional) & before == before
-            if held == then or (canonical and not in_order):
-                continue
-            comma = f"{_quote(', ')} " if held else ""
-            options.append(f"{comma}{name} after_{then}")
-            if then not in reachable:
-                reachable.append(then)
-        yield f"after_{held}: {' | '.join(options)}"
+class _State:
+    """A place with its mask, once it was asked for, and the places after it."""
 
+    __slots__ = ("following", "mask", "place")
 
-def _bits(wanted: set[str], names: Sequence[str]) -> int:
-    return reduce(int.__or__, (1 << i for i, n in enumerate(names) if n in wanted), 0)
-
-
-def _value(name: str, syntax: ProgramSyntax) -> str:
-    count = syntax.num_components(name)
-    if count:
-        numbers = f" {_quote(', ')} ".join(["num"] * count)
-        if count > 1:
-            numbers = f"{_quote('(')} {numbers} {_quote(')')}"
-        return f"{_quote(name + '=')} {numbers}"
-    words = (s for word in syntax.words[name] for s in syntax.spellings(name, word))
-    return " | ".join(_quote(f"{name}='{word}'") for word in words)
-
-
-def _number(syntax: ProgramSyntax) -> str:
-    """A number as `ProgramSyntax.format_number` writes it, at most 2 digits before."""
-    sign = "[+\\-]" if "+" in syntax.number_format else "-?"
-    return f"/{sign}[0-9]{{1,2}}\\.[0-9]{{3}}/"
-
-
-def _quote(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
-
-
-class GrammarError(ValueError):
-    """The grammar could not be compiled, or a token left it."""
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.mask: Packed | None = None
+        self.following: dict[int, _State] = {}
 
 
 class ProgramGrammar:
@@ -132,46 +95,126 @@ class ProgramGrammar:
             canonical_order=canonical_order,
             answer_open=tokenizer.conversation.answer_open,
         )
-        vocabulary = llguidance.hf.from_tokenizer(
-            tokenizer.base,
-            n_vocab=vocab_size,
-            eos_token=tokenizer.end_id,
-            slices=[],
+        self.vocab_size = vocab_size
+        self._vocabulary = llguidance.hf.from_tokenizer(
+            tokenizer.base, n_vocab=vocab_size, eos_token=tokenizer.end_id, slices=[]
         )
         grammar = llguidance.LLMatcher.grammar_from_lark(text)
-        self._matcher = llguidance.LLMatcher(vocabulary, grammar)
-        self._vocab_size = vocab_size
+        self._matcher = llguidance.LLMatcher(self._vocabulary, grammar)
         if self._matcher.is_error():
             raise GrammarError(self._matcher.get_error())
+        self._open = tokenizer.conversation.answer_open.encode()
+        self._turning = frozenset(map(str.encode, turning_arguments(syntax)))
+        self._said = {tokenizer.num_id: _VALUE, tokenizer.end_id: _END}
+        self._start = _State(Place())
+        self._states = {self._start.place: self._start}
+        self._masks: dict[bytes, Packed] = {}
 
     def rows(self, count: int) -> "GrammarRows":
         """The state of `count` answers at their start."""
-        rows = GrammarRows(self._matcher, self._vocab_size)
+        rows = GrammarRows(self)
         rows.add(count)
         return rows
+
+    def start(self) -> "GrammarRow":
+        """An answer at its start."""
+        return GrammarRow(self, self._start, self._matcher.deep_copy(), [])
+
+    def after(self, state: _State, token: int) -> _State:
+        """The state that an allowed token leads to."""
+        if token not in self._said:
+            self._said[token] = self._vocabulary.decode_bytes([token])
+        place = self._place(state.place, self._said[token])
+        following = self._states.setdefault(place, _State(place))
+        state.following[token] = following
+        return following
+
+    def _place(self, place: Place, said: bytes) -> Place:
+        lines, held, rest = place
+        rest += said
+        if lines < 0 and rest.startswith(self._open):
+            lines, rest = 0, rest[len(self._open) :]
+        while lines >= 0 and (argument := _ARGUMENT.match(rest)):
+            rest = rest[argument.end() :]
+            if argument["end"]:
+                lines, held = lines + 1, frozenset()
+            else:
+                turning = argument["text"] in self._turning
+                held |= {argument["text" if turning else "name"]}
+        if b"'" not in rest:  # words may hold digits too
+            rest = _NONZERO.sub(b"1", _NUMBER.sub(_VALUE, rest))
+        return Place(lines, held, rest)
+
+    def mask(self, matcher: Any) -> Packed:
+        """The tokens that may follow; equal masks are one array."""
+        words = llguidance.numpy.allocate_token_bitmask(1, self.vocab_size)
+        llguidance.numpy.fill_next_token_bitmask(matcher, words)
+        packed = words[0].view(np.uint8)
+        return self._masks.setdefault(packed.tobytes(), packed)
+
+
+class GrammarRow:
+    """Where one answer stands.
+
+    Its matcher lags behind: it is told the tokens once a mask is missing.
+    """
+
+    __slots__ = ("_grammar", "_matcher", "_state", "_untold")
+
+    def __init__(
+        self, grammar: ProgramGrammar, state: _State, matcher: Any, untold: list[int]
+    ) -> None:
+        self._grammar = grammar
+        self._state = state
+        self._matcher = matcher
+        self._untold = untold
+
+    def copy(self) -> "GrammarRow":
+        """The same place in an answer of its own."""
+        matcher = self._matcher.deep_copy()
+        return GrammarRow(self._grammar, self._state, matcher, [*self._untold])
+
+    def mask(self) -> Packed:
+        """The tokens that may follow."""
+        if self._state.mask is None:
+            self._matcher.consume_tokens(self._untold)
+            self._untold.clear()
+            self._state.mask = self._grammar.mask(self._matcher)
+        return self._state.mask
+
+    def accept(self, token: int) -> None:
+        """Goes on by one token.
+
+        Raises:
+            GrammarError: the token is not allowed.
+        """
+        following = self._state.following.get(token)
+        if following is None:
+            if not self.mask()[token >> 3] >> (token & 7) & 1:
+                raise GrammarError(f"token {token} does not follow {self._state.place}")
+            following = self._grammar.after(self._state, token)
+        self._state = following
+        self._untold.append(token)
 
 
 class GrammarRows:
     """Where each answer of a batch stands in the grammar."""
 
-    def __init__(self, start: Any, vocab_size: int) -> None:
-        self._start = start
-        self._matchers: list[Any] = []
-        self._vocab_size = vocab_size
+    def __init__(self, grammar: ProgramGrammar) -> None:
+        self._grammar = grammar
+        self._rows: list[GrammarRow] = []
 
     def add(self, count: int) -> None:
         """Appends `count` answers at their start."""
-        self._matchers += [self._start.deep_copy() for _ in range(count)]
+        self._rows += [self._grammar.start() for _ in range(count)]
 
     def allowed(self) -> Bool[Tensor, "rows vocabulary"]:
         """Which tokens may follow."""
-        mask = llguidance.numpy.allocate_token_bitmask(
-            len(self._matchers), self._vocab_size
+        packed = np.stack([row.mask() for row in self._rows])
+        bits = np.unpackbits(
+            packed, axis=1, count=self._grammar.vocab_size, bitorder="little"
         )
-        for row, matcher in enumerate(self._matchers):
-            llguidance.numpy.fill_next_token_bitmask(matcher, mask, row)
-        bits = np.unpackbits(mask.view(np.uint8), axis=1, bitorder="little")
-        return torch.from_numpy(bits[:, : self._vocab_size].astype(bool))
+        return torch.from_numpy(bits.view(np.bool_))
 
     def accept(self, tokens: Sequence[int]) -> None:
         """Goes on by one token in each answer.
@@ -179,16 +222,15 @@ class GrammarRows:
         Raises:
             GrammarError: a token is not allowed.
         """
-        for matcher, token in zip(self._matchers, tokens, strict=True):
-            if not matcher.consume_token(token):
-                raise GrammarError(matcher.get_error())
+        for row, token in zip(self._rows, tokens, strict=True):
+            row.accept(token)
 
     def select(self, rows: Sequence[int]) -> None:
         """The answers become these of before, in this order; one may stand twice."""
         taken: set[int] = set()
-        matchers = []
-        for row in rows:
-            matcher = self._matchers[row]
-            matchers.append(matcher.deep_copy() if row in taken else matcher)
-            taken.add(row)
-        self._matchers = matchers
+        selected = []
+        for index in rows:
+            row = self._rows[index]
+            selected.append(row.copy() if index in taken else row)
+            taken.add(index)
+        self._rows = selected
