@@ -1,3 +1,4 @@
+import resource
 from dataclasses import replace
 from functools import partial
 
@@ -10,6 +11,7 @@ from igllm_pipelines.scene.program import ProgramSyntax
 from igllm_pipelines.scene.rotations import matrix_from_quat
 from igllm_pipelines.scene.scene import Camera, Scene, SceneObject
 from igllm_pipelines.train import warm_up as warm_up_module
+from igllm_pipelines.train.checkpoints import CheckpointError
 from igllm_pipelines.train.config import WarmUpConfig
 from igllm_pipelines.train.dense_labels import (
     LabelLayout,
@@ -219,7 +221,7 @@ def warm_up(tmp_path):
 
 def warm_up_in(folder, scenes, vision, syntax=SYNTAX, **config):
     tower = build_tower(CONV, seed=0)
-    config = {"batch_size": 8, "warm_up_steps": 2, "num_threads": 1, **config}
+    config = {"batch_size": BATCH, "warm_up_steps": 2, "num_threads": 1, **config}
     loss = warm_up_tower(
         tower,
         scenes,
@@ -254,15 +256,18 @@ def test_warm_up_learns_rotations_but_clevrs_yaw(warm_up):
         warm_up(scenes, BlockImages(scenes), syntax=turned, steps=4)
 
 
+BATCH = 8
+
+
 class FailingImages(BlockImages):
-    """Fails at the batch with this number."""
+    """Fails at the batch with this number; the fingerprint's look does not count."""
 
     def __init__(self, scenes, batches):
         super().__init__(scenes)
         self._left = batches
 
     def batch(self, split, filenames):
-        self._left -= 1
+        self._left -= len(filenames) == BATCH
         if self._left < 0:
             raise InterruptedError
         return super().batch(split, filenames)
@@ -282,6 +287,30 @@ def test_interrupted_warm_up_goes_on(tmp_path, monkeypatch):
         assert again == loss
         for one, two in zip(tower.parameters(), unbroken.parameters(), strict=True):
             assert torch.equal(one, two)
+
+
+class DarkImages(BlockImages):
+    def batch(self, split, filenames):
+        return super().batch(split, filenames) // 2
+
+
+def test_other_pictures_of_the_same_scenes_are_learned_anew(warm_up, caplog):
+    scenes = [random_scene(i) for i in range(8)]
+    _, loss = warm_up(scenes, BlockImages(scenes), steps=4)
+    _, other = warm_up(scenes, DarkImages(scenes), steps=4)
+    assert other != loss
+    assert "another configuration or data" in caplog.text
+
+
+def test_full_disk_in_a_warm_up_is_said(warm_up):
+    scenes = [random_scene(i) for i in range(8)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(CheckpointError, match="checkpoint-4 was not written"):
+            warm_up(scenes, BlockImages(scenes), steps=4)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_warm_up_stops_on_nan(warm_up):

@@ -45,6 +45,7 @@ Place = Callable[[Scene], Scene]
 
 _BETA2, _FLOOR = 0.98, 0.02
 _SAVE_EVERY, _STATE = 100, "state.pt"
+_DIGEST_IMAGES = 16
 
 
 def dense_loss(
@@ -104,6 +105,7 @@ class DenseBatches:
         seed: int,
         place: Place | None = None,
     ) -> None:
+        self.layout = layout
         self._vision = vision
         self._split = split
         self._names = [scene.image_filename for scene in scenes]
@@ -128,8 +130,10 @@ class DenseBatches:
         return torch.from_numpy(images), stack_labels(labels), names
 
     def digest(self) -> str:
-        """SHA-256 of the names of all images and of their labels."""
+        """SHA-256 of all names and labels, and of the pixels of the first images."""
         digest = hashlib.sha256("\n".join(self._names).encode())
+        first = self._vision.batch(self._split, self._names[:_DIGEST_IMAGES])
+        digest.update(first.tobytes())
         for labels in self._labels[0]:
             for array in labels:
                 digest.update(array.tobytes())
@@ -170,6 +174,7 @@ def warm_up_tower(
 
     Raises:
         NonFiniteLossError: the loss became NaN or infinite.
+        CheckpointError: a checkpoint cannot be written.
         ValueError: a label lacks what is learned.
     """
     layout = LabelLayout(
@@ -185,24 +190,37 @@ def warm_up_tower(
         seed=seed,
         place=place,
     )
+    digest = _run_digest(tower, batches, config, image_px, seed)
+    checkpoints.prepare(folder, digest)
+    with torch_threads(config.num_threads):
+        losses = _fit(_with_readout(tower, layout, seed), batches, config, folder)
+    loss = float(np.mean(losses[-max(1, len(losses) // 10) :]))
+    logger.info("warm-up of the tower: loss %.3f", loss)
+    return loss
+
+
+def _with_readout(tower: Tower, layout: LabelLayout, seed: int) -> nn.ModuleDict:
+    """The tower, and the linear layer that reads dense labels from its tokens."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         readout = nn.Linear(tower.width, sum(layout.sizes))
+    return nn.ModuleDict({"tower": tower, "readout": readout})
+
+
+def _run_digest(
+    tower: Tower, batches: DenseBatches, config: WarmUpConfig, image_px: int, seed: int
+) -> str:
+    """Fingerprint of everything that a warm-up's result depends on."""
     settings = {k: v for k, v in asdict(config).items() if k != "num_threads"}
-    run = {
-        "settings": settings,
-        "seed": seed,
-        "image_px": image_px,
-        "data": batches.digest(),
-        "tower": tower.settings,
-    }
-    checkpoints.prepare(folder, checkpoints.fingerprint(run))
-    with torch_threads(config.num_threads):
-        modules = nn.ModuleDict({"tower": tower, "readout": readout})
-        losses = _fit(modules, batches, layout, config, folder)
-    last = losses[-max(1, len(losses) // 10) :]
-    logger.info("warm-up of the tower: loss %.3f", np.mean(last))
-    return float(np.mean(last))
+    return checkpoints.fingerprint(
+        {
+            "settings": settings,
+            "seed": seed,
+            "image_px": image_px,
+            "data": batches.digest(),
+            "tower": tower.settings,
+        }
+    )
 
 
 def _has_rotation(syntax: ProgramSyntax) -> bool:
@@ -210,11 +228,7 @@ def _has_rotation(syntax: ProgramSyntax) -> bool:
 
 
 def _fit(
-    modules: nn.ModuleDict,
-    batches: DenseBatches,
-    layout: LabelLayout,
-    config: WarmUpConfig,
-    folder: Path,
+    modules: nn.ModuleDict, batches: DenseBatches, config: WarmUpConfig, folder: Path
 ) -> list[float]:
     """Trains ``tower`` and ``readout`` of `modules`; the loss of every step."""
     optimizer = make_optimizer(
@@ -238,7 +252,7 @@ def _fit(
     for step in bar:
         images, labels, names = batches.batch(step, config.batch_size)
         outputs = modules["readout"](modules["tower"](images))
-        loss = dense_loss(outputs, labels, layout, config)
+        loss = dense_loss(outputs, labels, batches.layout, config)
         losses.append(float(loss.detach()))
         if not math.isfinite(losses[-1]):
             raise NonFiniteLossError(
@@ -271,9 +285,10 @@ def _resume(parts: Mapping[str, Any], folder: Path) -> list[float]:
 
 
 def _save(parts: Mapping[str, Any], losses: Sequence[float], folder: Path) -> None:
-    partial = folder / checkpoints.PARTIAL
-    partial.mkdir(parents=True, exist_ok=True)
-    state = {name: part.state_dict() for name, part in parts.items()}
-    torch.save({**state, "losses": list(losses)}, partial / _STATE)
-    checkpoints.seal(partial, folder / f"checkpoint-{len(losses)}")
+    partial, name = folder / checkpoints.PARTIAL, f"checkpoint-{len(losses)}"
+    state = {part: value.state_dict() for part, value in parts.items()}
+    with checkpoints.writing(folder, name):
+        partial.mkdir(parents=True, exist_ok=True)
+        torch.save({**state, "losses": list(losses)}, partial / _STATE)
+        checkpoints.seal(partial, folder / name)
     checkpoints.keep_newest(folder, 1)
