@@ -42,6 +42,7 @@ class RefinementConfig:
 
     Attributes:
         blurs: of the compared pictures, standard deviations in shares of their side.
+        light: standard deviation of the blur that is subtracted, in the same unit.
         saturation: difference of a channel, in [0, 1], that counts at most.
         dampings: of a step of descent, in units of the mean curvature.
         descent_steps: between two rounds of jumps.
@@ -51,9 +52,12 @@ class RefinementConfig:
             is right more often than a small picture with unknown light.
         shrink: of the steps when they no longer pay.
         least_step: as a share of the first one.
+        word_rounds: words are tried in one round of so many.
+        patience: rounds without a better scene after which the search ends.
     """
 
     blurs: tuple[float, ...] = (0.02, 0.06)
+    light: float = 0.15
     saturation: float = 0.3
     dampings: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)
     descent_steps: int = 4
@@ -62,6 +66,8 @@ class RefinementConfig:
     word_gain: float = 0.1
     shrink: float = 0.6
     least_step: float = 0.1
+    word_rounds: int = 3
+    patience: int = 10
 
 
 @dataclass(frozen=True)
@@ -123,15 +129,14 @@ def refine(
     height, width, _ = picture.shape
     small = _small_size((width, height), freedom.side_px)
     _check_aspect(scene, (width, height))
-    blurs = [blur * freedom.side_px for blur in config.blurs]
-    score = PictureScore(picture, small, blurs, config.saturation)
+    *blurs, light = (b * freedom.side_px for b in (*config.blurs, config.light))
+    score = PictureScore(picture, small, blurs, light, config.saturation)
     judge = _Judge(draw, score, small, lambda: clock() - begin < seconds)
     judge.limit = max_evaluations
     search = _Search(judge, freedom, config, np.random.default_rng(seed))
     before = search.start(scene)
     search.try_each([rested(scene, freedom), *candidates])
-    while search.round():
-        pass
+    search.run()
     after = _reprojected(search.best) if search.best is not scene else scene
     return Refined(after, before, search.score, judge.evaluations, clock() - begin)
 
@@ -198,16 +203,28 @@ class _Search:
         """Of the best scene."""
         return _square(self._residuals)
 
-    def round(self) -> bool:
-        """A few steps of descent and jumps of every object; False when time is up."""
+    def run(self) -> None:
+        """Rounds of descent and jumps, until time is up or nothing gets better."""
+        number = fruitless = 0
+        while self._judge.open and fruitless < self._config.patience:
+            before = self.score
+            self._round(with_words=number % self._config.word_rounds == 0)
+            number += 1
+            fruitless = 0 if self.score < before else fruitless + 1
+
+    def _round(self, with_words: bool) -> None:
         for _ in range(self._config.descent_steps):
             if not self._judge.open or not self._descend():
                 break
+        settled = self.best
         for index in self._rng.permutation(len(self.best.objects)).tolist():
-            if self._judge.open and index < len(self.best.objects):
+            if index < len(self.best.objects):  # one may have been taken away
                 self._jump(index)
-        # every parameter fixed, or no object: nothing to look for
-        return self._judge.open and bool(parameters_of(self.best, self._freedom))
+                if with_words:
+                    others = reworded(self.best, index, self._freedom)
+                    self.try_each(others, self._config.word_gain)
+        if self.best is not settled:
+            self._step = 1.0
 
     def try_each(self, scenes: Sequence[Scene], gain: float = 0.0) -> bool:
         """Takes the best of these scenes if it lowers the score by more than a share.
@@ -265,15 +282,13 @@ class _Search:
         return trials
 
     def _jump(self, index: int) -> None:
-        """Tries one object elsewhere, and with other words."""
+        """Tries one object elsewhere."""
         pixels = self._worst_pixels(self._config.jumps // 2)
         near = self._config.jumps - len(pixels)
         places: list[tuple[float, float] | None] = [*pixels, *[None] * near]
         self.try_each(
             [jumped(self.best, index, p, self._freedom, self._rng) for p in places]
         )
-        others = reworded(self.best, index, self._freedom)
-        self.try_each(others, self._config.word_gain)
 
     def _worst_pixels(self, count: int) -> list[tuple[float, float]]:
         """Places in image sides, drawn where the pictures differ most."""

@@ -1,8 +1,10 @@
 """How far a drawn picture is from the picture that a scene is looked for in.
 
-Both are made small, blurred a little and a lot, and subtracted. The blur gives an
-object that stands beside its place a slope to follow; a difference counts less the
-larger it is, so that one object of a wrong color does not outweigh all places.
+Both are made small, blurred a little and more, and subtracted. The blur gives an
+object that stands beside its place a slope to follow. What is wider than objects is
+taken out of both: it is the light, whose lamps are known only roughly. A difference
+counts less the larger it is, so that one object of a wrong color does not outweigh all
+places.
 """
 
 from collections.abc import Sequence
@@ -23,6 +25,7 @@ class PictureScore:
         picture: ``(height, width, 3)``.
         size_px: width and height at which pictures are compared.
         blurs_px: standard deviations of the Gaussian blurs; all count the same.
+        light_px: the same of the widest blur, which is subtracted.
         saturation: difference, of channels in [0, 1], that counts at most.
     """
 
@@ -31,10 +34,11 @@ class PictureScore:
         picture: Pixels,
         size_px: tuple[int, int],
         blurs_px: Sequence[float],
+        light_px: float,
         saturation: float,
     ) -> None:
         self._size_px = size_px
-        self._blurs_px = tuple(blurs_px)
+        self._blurs_px, self._light_px = tuple(blurs_px), light_px
         self._saturation = saturation
         self._target = self._levels(picture)
 
@@ -55,7 +59,13 @@ class PictureScore:
         return heat
 
     def _levels(self, picture: Pixels) -> Array:
-        """The blurred pictures ``(levels, height, width, 3)``, channels in [0, 1]."""
+        """The pictures ``(levels, height, width, 3)``, blurred and without light."""
         small = Image.fromarray(picture).resize(self._size_px, Image.Resampling.BOX)
         channels = np.asarray(small, dtype=np.float64) / 255
-        return np.stack([gaussian_filter(channels, (b, b, 0)) for b in self._blurs_px])
+        light = _blurred(channels, self._light_px)
+        return np.stack([_blurred(channels, blur) - light for blur in self._blurs_px])
+
+
+def _blurred(picture: Array, blur_px: float) -> Array:
+    blurred: Array = gaussian_filter(picture, (blur_px, blur_px, 0), mode="nearest")
+    return blurred
