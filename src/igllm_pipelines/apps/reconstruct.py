@@ -1,5 +1,6 @@
 """``igllm reconstruct``: images in, scenes that Blender opens out."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -10,7 +11,8 @@ import click
 
 if TYPE_CHECKING:
     from igllm_pipelines.apps.reconstruct_jobs import Failure, Job
-    from igllm_pipelines.apps.reconstruction import Pixels, Reconstructor
+    from igllm_pipelines.apps.reconstruction import Reconstructor
+    from igllm_pipelines.infer.pictures import Pixels
 
 MAX_BYTES = 2**28  # of pictures in memory at a time
 
@@ -127,7 +129,7 @@ def _run(
 
     failures: list[Failure] = []
     with tqdm(
-        total=len(jobs), desc="reconstruct", unit=" images", dynamic_ncols=True
+        total=len(jobs), desc="reconstruct", unit="image", dynamic_ncols=True
     ) as bar:
 
         def read(job: "Job") -> "Pixels | None":
@@ -166,14 +168,15 @@ def _batches(
 
 def _report(jobs: Sequence["Job"], failures: Sequence["Failure"], out: Path) -> None:
     """Writes the summaries, and says what came of it all."""
-    from igllm_pipelines.apps.reconstruct_jobs import read_record
     from igllm_pipelines.apps.reconstruct_summary import table_text, write_summary
+    from igllm_pipelines.apps.reconstruction_files import read_record
 
     files = write_summary(out, failures)
     records = {job.folder: read_record(job.folder) for job in jobs}
     made = {folder: record for folder, record in records.items() if record}
     if made:
-        click.echo(table_text(list(made.values()), list(made)))
-    click.echo(f"{len(made)} reconstructed, {len(failures)} failed")
-    for file in files:
-        click.echo(file)
+        click.echo(table_text({folder.name: made[folder] for folder in made}))
+    where = f", each in {out}{os.sep}<name>" if made else ""
+    click.echo(f"{len(made)} reconstructed, {len(failures)} failed{where}")
+    more = f" and {len(files) - 3} more pages" if len(files) > 3 else ""
+    click.echo(f"{', '.join(map(str, files[:3]))}{more}")

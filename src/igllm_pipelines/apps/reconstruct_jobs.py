@@ -6,7 +6,6 @@ a run that was killed, or is started again with more pictures, does only what is
 
 import errno
 import hashlib
-import json
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from igllm_pipelines.apps.reconstruction import RECORD
+from igllm_pipelines.apps.reconstruction_files import read_record
 from igllm_pipelines.infer.config import InferenceConfig
 from igllm_pipelines.infer.package import ModelPackage
 from igllm_pipelines.infer.pictures import PictureError, find_pictures
@@ -150,16 +149,6 @@ def _is_done(folder: Path, about: Mapping[str, Any]) -> bool:
         and all(record.get(key) == value for key, value in about.items())
         and all((folder / name).is_file() for name in record["files"].values())
     )
-
-
-def read_record(folder: Path) -> Record | None:
-    """What a folder's ``reconstruction.json`` says; None where there is none."""
-    try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    whole = isinstance(record, dict) and isinstance(record.get("files"), dict)
-    return record if whole else None
 
 
 def fingerprint(

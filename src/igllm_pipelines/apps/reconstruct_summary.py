@@ -4,10 +4,12 @@ import csv
 import json
 import os
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from igllm_pipelines.apps.reconstruct_jobs import Failure, read_record
+from igllm_pipelines.apps.reconstruct_jobs import Failure
+from igllm_pipelines.apps.reconstruction_files import read_record
 from igllm_pipelines.metrics.evaluate import number_std
 from igllm_pipelines.report.pair_sheet import Pair, pair_sheets
 
@@ -94,16 +96,16 @@ def _pair(folder: Path, record: Record) -> Pair:
     )
 
 
-def table_text(records: Sequence[Record], folders: Sequence[Path]) -> str:
+def table_text(records: Mapping[str, Record]) -> str:
     """A table for the terminal: a row a reconstruction, the first `ROWS_SHOWN`.
 
     Columns that no reconstruction has a value for are left out.
+
+    Args:
+        records: by the name of their folders.
     """
-    heads = ("name", "objects", "log-prob.", "numbers +-", "score", "folder", "notes")
-    rows = [
-        _cells(record, folder)
-        for record, folder in zip(records[:ROWS_SHOWN], folders, strict=False)
-    ]
+    heads = ("name", "objects", "log-prob.", "numbers +-", "score", "notes")
+    rows = [_cells(*item) for item in islice(records.items(), ROWS_SHOWN)]
     columns = [c for c in zip(heads, *rows, strict=True) if any(c[1:])]
     widths = [max(map(len, column)) for column in columns]
     numbers = {"objects", "log-prob.", "numbers +-"}
@@ -119,18 +121,17 @@ def table_text(records: Sequence[Record], folders: Sequence[Path]) -> str:
     return "\n".join(lines)
 
 
-def _cells(record: Record, folder: Path) -> tuple[str, ...]:
+def _cells(name: str, record: Record) -> tuple[str, ...]:
     notes = list(record["notes"])
     more = f" (+{len(notes) - 1})" if len(notes) > 1 else ""
     std = number_std([record]) if record["number_stds"] else None
     before, after = record.get("score_before"), record.get("score_after")
     return (
-        _cut(record["name"], NAME_SHOWN),
+        _cut(name, NAME_SHOWN),
         str(record["objects"]),
         f"{record['log_probability']:.2f}",
         "" if std is None else f"{std:.3g}",
         "" if before is None else f"{before:.4f} -> {after:.4f}",
-        str(folder),
         _cut(notes[0], NOTE_SHOWN) + more if notes else "",
     )
 

@@ -4,40 +4,36 @@ A picture that a user brings has no known camera. Its scene is rendered under th
 domain's nominal camera and lights, at the size of the domain's pictures.
 """
 
-import json
-import os
-import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
-from igllm_pipelines.domains.sources import CONFIGS, scene_config
+from igllm_pipelines.apps.placing import drawn_source, placed, unseen
+from igllm_pipelines.apps.reconstruction_files import (
+    INPUT,
+    PROGRAM,
+    RECORD,
+    finish_folder,
+    new_partial,
+    partial_folder,
+)
+from igllm_pipelines.apps.refinement import Refinement, drawn_programs
 from igllm_pipelines.infer.config import InferenceConfig
 from igllm_pipelines.infer.package import ModelPackage
+from igllm_pipelines.infer.pictures import Pixels
 from igllm_pipelines.render.config import RenderingConfig
 from igllm_pipelines.render.export import ExportedScene, export_each
 from igllm_pipelines.render.job import scene_pool
 from igllm_pipelines.render.pool import RenderPool
-from igllm_pipelines.report.reconstruction import Rebuilt, rebuild
-from igllm_pipelines.scene import ProgramError, Scene, parse_program
+from igllm_pipelines.render.preview import previewer
+from igllm_pipelines.report.reconstruction import Rebuilt
+from igllm_pipelines.scene import Scene, write_program
 
-Pixels = NDArray[np.uint8]  # (height, width, 3)
 Record = Mapping[str, Any]
-
-RECORD, PROGRAM, INPUT = "reconstruction.json", "program.txt", "input.png"
-INPUT_PX = 512  # longer side of the copy of the input
 SAMPLES = 16  # of Cycles, a pixel
-# how the official pictures were taken, where the domain's defaults differ
-_OFFICIAL: Mapping[str, Mapping[str, Any]] = {
-    "clevr": {"width_px": 480, "height_px": 320, "lens_mm": 35.0}
-}
 
 
 @dataclass(frozen=True)
@@ -50,12 +46,16 @@ class Reconstruction:
         program: its text.
         scene: what is rendered; None where the program does not parse or holds nothing
             that can be drawn.
-        log_probability: of the program's tokens, natural logarithm.
-        number_stds: how unsure the model is of each number of the program, in order
+        log_probability: of the tokens of the model's program, natural logarithm.
+        number_stds: how unsure the model is of each number of its program, in order
             and in the number's unit; empty where its numeric head does not say it.
         notes: what was filled in, left out or went wrong, in plain words.
         files: paths by what they hold, those that exist: ``input``, ``program``,
             ``scene``, ``script``, ``picture``, ``blend``, ``glb``, ``record``.
+        guess: the model's own program, where a search has changed it.
+        score_before, score_after: how far the pictures of the model's scene and of the
+            refined one are from the input, see `infer.refine.Refined`; None without
+            refinement.
     """
 
     name: str
@@ -66,6 +66,9 @@ class Reconstruction:
     number_stds: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
     files: Mapping[str, Path] = field(default_factory=dict)
+    guess: str | None = None
+    score_before: float | None = None
+    score_after: float | None = None
 
 
 class Reconstructor:
@@ -74,7 +77,7 @@ class Reconstructor:
     Args:
         package: the model.
         inference: how to decode, None for the package's way.
-        refine_s: seconds of search around each predicted scene, 0 for none.
+        refine_s: seconds of search around the scene of each picture, 0 for none.
         workers: Blender processes, None for one a core.
 
     Raises:
@@ -90,10 +93,12 @@ class Reconstructor:
         workers: int | None = None,
     ) -> None:
         self.package = package
-        self._refine_s = refine_s
         self._source = drawn_source(package)
         self._rendering = RenderingConfig(workers=workers, samples=SAMPLES)
-        self._predictor = package.predictor(inference)
+        self._inference = inference or package.inference
+        self._predictor = package.predictor(self._inference)
+        self._refine_s = refine_s
+        self._refinement: Refinement | None = None
         self._open = ExitStack()
         self._pool: RenderPool | None = None
 
@@ -101,6 +106,15 @@ class Reconstructor:
         if self._source.picture == "blender":
             pool = scene_pool(self._source, self._rendering)
             self._pool = self._open.enter_context(pool)
+        if self._refine_s:
+            self._refinement = Refinement(
+                domain=self.package.domain,
+                seconds=self._refine_s,
+                seed=self._inference.seed,
+                draw=previewer(self._source, self._pool),
+                side_px=self._source.width_px,
+                pads=self._predictor.pads,
+            )
         return self
 
     def __exit__(
@@ -136,21 +150,23 @@ class Reconstructor:
 
         Raises:
             ValueError: a name is none of a folder.
-            RenderError: no Blender starts.
+            RenderError: no Blender starts, or it dies of a scene again and again.
         """
         for name in pictures:
             if name != Path(name).name or name.startswith("."):
                 raise ValueError(f"{name!r} cannot be the name of a folder")
         records = self._predictor.predict_pictures(pictures)
         drafts = [self._draft(record, out) for record in records]
-        for draft, exported in self._exported(drafts):
-            said = (about or {}).get(draft.name, {})
-            yield _finish(draft, exported, pictures[draft.name], said)
+        for draft, exported in self._exported(drafts, pictures):
+            done = _with_files(draft, exported)
+            record = {**(about or {}).get(draft.name, {}), **record_of(done)}
+            finish_folder(done.folder, pictures[done.name], done.program, record)
+            yield done
 
     def _draft(self, record: Record, out: Path) -> Reconstruction:
         """What the model says of a picture, before anything is written."""
         name = record["image"]
-        built = self._placed(record["program"], name)
+        built = self._placed(name, record["program"])
         return Reconstruction(
             name=name,
             folder=out / name,
@@ -161,126 +177,100 @@ class Reconstructor:
             notes=built.notes,
         )
 
-    def _placed(self, program: str, name: str) -> Rebuilt:
-        """The program's scene under the nominal camera."""
-        setup = replace(self._source.nominal(), image_filename=name)
-        syntax = self.package.syntax
-        try:
-            said = parse_program(program, syntax)
-        except ProgramError as error:
-            return Rebuilt(None, (f"the program does not parse: {error}",))
-        built = rebuild(said, setup, self._source.finish, syntax.attributes)
-        if built.scene is None or setup.camera is None:
-            return built
-        return replace(built, notes=(*built.notes, *_unseen(built.scene)))
+    def _placed(self, name: str, program: str) -> Rebuilt:
+        return placed(program, self.package.syntax, self._source, name)
 
     def _exported(
-        self, drafts: Iterable[Reconstruction]
+        self, drafts: Sequence[Reconstruction], pictures: Mapping[str, Pixels]
     ) -> Iterator[tuple[Reconstruction, ExportedScene | None]]:
-        """Writes the scenes' files; None where there is no scene."""
+        """Writes the files of scenes; None where there is no scene."""
+        for draft in drafts:
+            new_partial(draft.folder)
+        if self._refinement is None:
+            yield from self._export(drafts)
+            return
+        guesses = self._other_guesses(pictures)
+        for draft in drafts:  # written one by one: a search takes long
+            refined = self._refined(draft, pictures[draft.name], guesses[draft.name])
+            yield from self._export([refined])
+
+    def _export(
+        self, drafts: Sequence[Reconstruction]
+    ) -> Iterator[tuple[Reconstruction, ExportedScene | None]]:
         drawable = []
         for draft in drafts:
-            _new_folder(_partial(draft.folder))
             if draft.scene is None:
                 yield draft, None
             else:
-                drawable.append(draft)
-        scenes = [draft.scene for draft in drawable if draft.scene is not None]
-        folders = [_partial(draft.folder) for draft in drawable]
+                drawable.append((draft, draft.scene))
         exports = export_each(
-            scenes, self._source, self._rendering, folders, pool=self._pool
+            [scene for _, scene in drawable],
+            self._source,
+            self._rendering,
+            [partial_folder(draft.folder) for draft, _ in drawable],
+            pool=self._pool,
         )
         for index, exported in exports:
-            yield drawable[index], exported
+            yield drawable[index][0], exported
 
+    def _other_guesses(self, pictures: Mapping[str, Pixels]) -> dict[str, list[Scene]]:
+        """Scenes of programs that are drawn from the model, by picture."""
+        guesses: dict[str, list[Scene]] = {name: [] for name in pictures}
+        for config in drawn_programs(self._inference):
+            predictor = self._predictor.decoding(config)
+            for record in predictor.predict_pictures(pictures):
+                built = self._placed(record["image"], record["program"])
+                if built.scene is not None:
+                    guesses[record["image"]].append(built.scene)
+        return guesses
 
-def drawn_source(package: ModelPackage) -> Any:
-    """What draws the scenes of a model: the configuration of its training data.
-
-    Official downloads cannot be drawn from: the domain's own studio stands in, with the
-    camera of their pictures.
-    """
-    source = scene_config(package.domain, package.scenes)
-    if source.picture == "official":
-        return CONFIGS[package.domain](**_OFFICIAL.get(package.domain, {}))
-    return source
-
-
-def _unseen(scene: Scene) -> Iterator[str]:
-    """Says where nothing is to be seen, and which objects lie beside the picture."""
-    assert scene.camera is not None
-    sides = scene.camera.width_px, scene.camera.height_px
-    outside = [
-        number
-        for number, obj in enumerate(scene.objects, 1)
-        if obj.pixel_coords is None
-        or not all(
-            0 <= at <= px for at, px in zip(obj.pixel_coords, sides, strict=False)
+    def _refined(
+        self, draft: Reconstruction, picture: Pixels, guesses: Sequence[Scene]
+    ) -> Reconstruction:
+        """The draft with the scene that a search finds."""
+        if self._refinement is None or draft.scene is None or not draft.scene.objects:
+            return draft
+        try:
+            refined = self._refinement.refined(draft.scene, picture, guesses)
+        except ValueError as error:
+            return replace(draft, notes=(*draft.notes, f"it is not refined: {error}"))
+        done = replace(
+            draft, score_before=refined.score_before, score_after=refined.score_after
         )
-    ]
-    if len(outside) == len(scene.objects):
-        yield "no object lies in the picture"
-        return
-    for number in outside:
-        yield f"the centre of object {number} lies outside the picture"
+        if refined.scene is draft.scene:
+            return done
+        scene = refined.scene.left_to_right()
+        program = write_program(scene, self.package.syntax)
+        return replace(done, scene=scene, program=program, guess=draft.program)
 
 
-def _finish(
-    draft: Reconstruction,
-    exported: ExportedScene | None,
-    picture: Pixels,
-    about: Record,
+def _with_files(
+    draft: Reconstruction, exported: ExportedScene | None
 ) -> Reconstruction:
-    """Writes the other files and gives the folder its name."""
-    partial = _partial(draft.folder)
-    (partial / PROGRAM).write_text(draft.program, encoding="utf-8")
-    _small(picture).save(partial / INPUT)
+    """The reconstruction when all its files are written."""
     names = {"input": INPUT, "program": PROGRAM, "record": RECORD}
     notes = draft.notes
     if exported is not None:
         names |= {key: path.name for key, path in exported.files.items()}
         notes += (exported.problem,) if exported.problem else ()
+    if draft.scene is not None:
+        notes += tuple(unseen(draft.scene))
     files = {key: draft.folder / name for key, name in names.items()}
-    done = replace(draft, notes=notes, files=files)
-    text = json.dumps({**about, **record_of(done)}, indent=1, allow_nan=False) + "\n"
-    (partial / RECORD).write_text(text, encoding="utf-8")
-    _replace(partial, draft.folder)
-    return done
+    return replace(draft, notes=notes, files=files)
 
 
 def record_of(done: Reconstruction) -> dict[str, Any]:
     """What ``reconstruction.json`` says of a reconstruction; paths are file names."""
-    return {
+    record = {
         "name": done.name,
         "program": done.program,
         "objects": len(done.scene.objects) if done.scene else 0,
         "log_probability": done.log_probability,
         "number_stds": list(done.number_stds),
         "notes": list(done.notes),
+        "guess": done.guess,
+        "score_before": done.score_before,
+        "score_after": done.score_after,
         "files": {key: path.name for key, path in done.files.items()},
     }
-
-
-def _small(picture: Pixels) -> Image.Image:
-    image = Image.fromarray(picture)
-    image.thumbnail((INPUT_PX, INPUT_PX))
-    return image
-
-
-def _partial(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.partial")
-
-
-def _new_folder(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-
-
-def _replace(folder: Path, target: Path) -> None:
-    """Renames a folder; what was there before goes."""
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    with suppress(FileNotFoundError):
-        os.rename(target, old)
-    os.rename(folder, target)
-    shutil.rmtree(old, ignore_errors=True)
+    return {key: value for key, value in record.items() if value is not None}

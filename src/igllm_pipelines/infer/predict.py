@@ -60,6 +60,15 @@ class Predictor:
                 canonical_order=config.attribute_order == "canonical",
             )
 
+    def decoding(self, config: InferenceConfig) -> "Predictor":
+        """The same model, asked in another way."""
+        return Predictor(self._model, self._tokenizer, self._syntax, config)
+
+    @property
+    def pads(self) -> bool:
+        """Whether pictures are padded to a square; else the model sees their middle."""
+        return self._model.tower.settings.get("fit") == "pad"
+
     def predict(
         self,
         vision: VisionSource,

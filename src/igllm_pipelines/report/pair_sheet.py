@@ -8,7 +8,6 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from igllm_pipelines.report.sheet_parts import (
-    FONT_PX,
     GAP_PX,
     INK,
     MARGIN_PX,
@@ -21,8 +20,9 @@ from igllm_pipelines.report.sheet_parts import (
     text_line,
 )
 
-SIDE_PX = 240  # of a picture
-PAIRS_A_PAGE = 20
+SIDE_PX = 280  # of a picture
+PAIRS_A_PAGE = 12
+TEXT_PX = 15
 FRAME, FAINT, NOTE = (200, 200, 200), (130, 130, 130), (170, 60, 0)
 
 Line = tuple[str, tuple[int, int, int], int]  # text, color, size in pixels
@@ -73,13 +73,13 @@ def _row(pair: Pair) -> Image.Image:
 
 
 def _lines(pair: Pair, width_px: int) -> Iterator[Line]:
-    yield pair.name, INK, FONT_PX + 4
-    yield pair.remarks, FAINT, FONT_PX
-    columns = int(width_px // font().getlength("m"))
+    yield pair.name, INK, TEXT_PX + 4
+    yield pair.remarks, FAINT, TEXT_PX
+    columns = int(width_px // font(TEXT_PX).getlength("m"))
     for color, texts in ((INK, pair.program.splitlines()), (NOTE, pair.notes)):
         for text in texts:
             for line in textwrap.wrap(text, columns, subsequent_indent="  "):
-                yield line, color, FONT_PX
+                yield line, color, TEXT_PX
 
 
 def _framed(file: Path | None) -> Image.Image:
