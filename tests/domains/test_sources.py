@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from igllm_pipelines.assets import AssetsConfig
@@ -91,3 +92,27 @@ def test_finished_objects_lack_no_word(domain):
 
 def test_objects_are_rendered_as_large_as_they_are_placed():
     assert RENDERED_RADIUS_M == RADIUS_M
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_nominal_studio_is_that_of_scenes_without_jitter(domain):
+    config = scene_config(domain, {})
+    still = {
+        name: 0.0
+        for name in ("camera_jitter_m", "lamp_jitter_m")
+        if hasattr(config, name)
+    }
+    if domain == "shapenet":
+        still |= {"pitch_deg": (30.0, 30.0), "radius_m": (11.0, 11.0)}
+    drawn = replace(config, **still).draw(7, "train", 0, 0)
+    nominal = config.nominal()
+    assert nominal.objects == ()
+    assert nominal.lights == drawn.lights
+    assert (nominal.backdrop or "sweep") == (drawn.backdrop or "sweep")
+    if domain == "2d":
+        assert nominal.camera is None
+        return
+    assert np.allclose(
+        nominal.camera.world_from_camera, drawn.camera.world_from_camera, atol=1e-12
+    )
+    assert nominal.camera.focal_px == drawn.camera.focal_px

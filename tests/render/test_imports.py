@@ -7,7 +7,8 @@ import pytest
 
 HEAVY = "{'bpy', 'mathutils', 'bmesh', 'ray', 'torch', 'kedro', 'mlflow'}"
 MODULES = [
-    "render.job", "render.blender", "render.worker", "render.pool", "shards.raw",
+    "render.job", "render.blender", "render.worker", "render.pool", "render.export",
+    "shards.raw",
     "shards.writer", "shards.features", "domains.sources",
 ]  # fmt: skip
 

@@ -1,75 +1,21 @@
-"""A pool of Blender processes: Ray actors, on this machine or on a cluster.
+"""A pool of Blender processes: Ray actors, see `igllm_pipelines.actors`.
 
-Each actor has one scene at a time and gets the next before the finished one is
-written. An actor that dies, hangs or has made its share of scenes is replaced; only
-the scene it had is made again. A scene that takes down three actors ends the run and
-is named; the loss of a whole machine is no fault of the scenes that were on it.
-
-An actor takes one CPU. Where the cluster has none free it waits, and whatever machine
-joins later is used. Every machine of a cluster needs this package.
-
-Ray's own servers listen on every interface of this machine. What guards them is Ray's
-token (``~/.ray/auth_token``), which it asks for by itself; ``RAY_AUTH_MODE`` is left
-alone here.
+Each renders one scene at a time. A scene that takes down three actors is named.
 """
 
-import logging
-import os
-import socket
-import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
-from itertools import islice
-from types import TracebackType
 from typing import Any
 
+from igllm_pipelines.actors import ActorPool, PoolConfig, PoolError, Task
 from igllm_pipelines.render.config import RenderingConfig
 
-logger = logging.getLogger(__name__)
-MAX_CRASHES = 3
-PATIENCE_S = 60.0  # without any actor at work: then it is said
-CONNECT_S = 10.0  # to a cluster
-RECOUNT_S = 5.0  # between two looks at the size of the cluster
-_ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else ray warns about its own plans
-    "RAY_worker_niceness": "0",  # ray's default of 15 lets everything else go first
-}
-# glibc keeps up to eight heaps a core for the threads of a process: on two cores an
-# actor grew by 250 MB in its first twenty pictures
-_WORKER_ENVIRONMENT = {"env_vars": {"MALLOC_ARENA_MAX": "2"}}
+__all__ = ["RenderError", "RenderPool", "Task"]
 
 
-class RenderError(RuntimeError):
+class RenderError(PoolError):
     """A scene that cannot be rendered: says which, and what happened."""
 
 
-@dataclass
-class Task:
-    """One call of an actor's method; `name` says in errors what it makes."""
-
-    name: str
-    method: str
-    arguments: tuple[Any, ...]
-    crashed_on: list[str] = field(default_factory=list)  # machines, once a crash
-
-
-@dataclass
-class _Slot:
-    """One actor, and the start or the result of a task that it is waited for."""
-
-    actor: Any
-    waits_for: Any
-    node: str | None = None  # until it has found a free CPU
-    task: Task | None = None
-    since: float = field(default_factory=time.monotonic)
-    done: int = 0
-
-
-class RenderPool:
+class RenderPool(ActorPool):
     """A context in which actors render.
 
     Args:
@@ -80,228 +26,13 @@ class RenderPool:
     def __init__(
         self, config: RenderingConfig, worker: type, arguments: tuple[Any, ...]
     ) -> None:
-        self._config = config
-        self._worker = worker
-        self._arguments = arguments
-        self._slots: list[_Slot] = []
-        self._queue: deque[Task] = deque()
-        self._failed_starts = 0
-        self._own_ray = False
-
-    def __enter__(self) -> "RenderPool":
-        missing = {k: v for k, v in _ENVIRONMENT.items() if k not in os.environ}
-        os.environ.update(missing)
-        import ray
-
-        logging.getLogger("ray").setLevel(logging.ERROR)
-        if not ray.is_initialized():
-            self._own_ray = True
-            self._start_ray()
-        options = {"num_cpus": 1, "max_restarts": 0, "runtime_env": _WORKER_ENVIRONMENT}
-        actor = ray.remote(**options)(self._worker)
-        self._new_actor: Callable[[], Any] = lambda: actor.remote(*self._arguments)
-        self._num_workers = self._count_workers()
-        self._counted_at = self._idle_since = time.monotonic()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        import ray
-
-        for slot in list(self._slots):
-            self._retire(slot)
-        if self._own_ray:
-            ray.shutdown()
-
-    @property
-    def num_workers(self) -> int:
-        """Actors that work at the same time, where that many CPUs are free."""
-        if time.monotonic() - self._counted_at > RECOUNT_S:
-            self._num_workers = self._count_workers()
-            self._counted_at = time.monotonic()
-        return self._num_workers
-
-    def map(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Any]]:
-        """Yields every task with its result, in the order in which they finish.
-
-        Takes tasks only as actors become free, a few ahead.
-
-        Raises:
-            RenderError: a task killed its actor three times, or no actor starts.
-            Exception: whatever a task raised by itself.
-        """
-        source = iter(tasks)
-        self._give_out(source)
-        while self._queue or any(slot.task for slot in self._slots):
-            finished = list(self._collect_ready())
-            self._replace_late()
-            self._give_out(source)  # before the caller writes what is finished
-            yield from finished
-
-    def _start_ray(self) -> None:
-        import ray
-
-        address = self._config.ray_address
-        try:
-            if address is not None:
-                _knock(address)
-            ray.init(**self._ray_options(), configure_logging=False)
-        except OSError as error:
-            if address is None:
-                raise
-            raise RenderError(
-                f"ray.address {address}: no cluster can be reached ({error}); start "
-                "one by `ray start --head`, or set it to null for this machine"
-            ) from error
-
-    def _ray_options(self) -> dict[str, Any]:
-        quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-        if self._config.ray_address is not None:
-            return {"address": self._config.ray_address, **quiet}
-        return {
-            "address": "local",
-            "num_cpus": self._config.num_workers,
-            "include_dashboard": False,
-            "object_store_memory": 100 * 2**20,  # pictures are small
-            **quiet,
-        }
-
-    def _count_workers(self) -> int:
-        import ray
-
-        if self._config.ray_address is None or self._config.workers is not None:
-            return self._config.num_workers
-        return max(1, int(ray.cluster_resources().get("CPU", 0)))
-
-    def _give_out(self, source: Iterator[Task]) -> None:
-        """Gives each free actor a task, and opens actors for tasks that are left."""
-        wanted = self.num_workers
-        self._queue.extend(islice(source, max(0, wanted - len(self._queue))))
-        for slot in [slot for slot in self._slots if slot.waits_for is None]:
-            if self._queue:
-                slot.task, slot.since = self._queue.popleft(), time.monotonic()
-                method = getattr(slot.actor, slot.task.method)
-                slot.waits_for = method.remote(*slot.task.arguments)
-        starting = sum(slot.node is None for slot in self._slots)
-        room = wanted - len(self._slots)
-        for _ in range(min(room, len(self._queue) - starting)):
-            actor = self._new_actor()
-            self._slots.append(_Slot(actor, actor.__ray_call__.remote(_node_of)))
-
-    def _collect_ready(self) -> Iterator[tuple[Task, Any]]:
-        import ray
-
-        refs = [slot.waits_for for slot in self._slots if slot.waits_for is not None]
-        ray.wait(refs, timeout=1.0)
-        ready, _ = ray.wait(refs, num_returns=len(refs), timeout=0)
-        for slot in [slot for slot in self._slots if slot.waits_for in ready]:
-            ref, slot.waits_for = slot.waits_for, None
-            task, slot.task = slot.task, None
-            if task is None:
-                self._welcome(slot, ref)
-                continue
-            result = self._result(slot, task, ref)
-            if result is not _CRASHED:
-                yield task, result
-        self._say_if_nothing_runs()
-
-    def _welcome(self, slot: _Slot, ref: Any) -> None:
-        """Takes an actor into service that has started."""
-        import ray
-
-        try:
-            slot.node = ray.get(ref)
-            self._failed_starts = 0
-        except ray.exceptions.RayError as error:
-            self._retire(slot)
-            self._failed_starts += 1
-            if self._failed_starts >= MAX_CRASHES:
-                reason = str(error).strip().splitlines()[-1]
-                raise RenderError(f"no render worker starts: {reason}") from None
-
-    def _result(self, slot: _Slot, task: Task, ref: Any) -> Any:
-        """The result of a task, or `_CRASHED`."""
-        import ray
-
-        try:
-            result = ray.get(ref)
-        except ray.exceptions.RayTaskError as error:
-            logger.debug("%s", error)  # the worker's own traceback
-            cause = error.cause or error
-            cause.add_note(f"in a render worker, at {task.name}")
-            raise cause from None
-        except ray.exceptions.RayError as error:
-            self._crash(slot, task, f"its process died: {str(error).splitlines()[0]}")
-            return _CRASHED
-        slot.done += 1
-        if slot.done >= self._config.scenes_per_worker:
-            self._retire(slot)
-        return result
-
-    def _replace_late(self) -> None:
-        limit_s = self._config.scene_timeout_s
-        for slot in list(self._slots):
-            if slot.task and time.monotonic() - slot.since > limit_s:
-                self._crash(slot, slot.task, f"no picture after {limit_s:g} s")
-
-    def _crash(self, slot: _Slot, task: Task, reason: str) -> None:
-        self._retire(slot)
-        self._queue.appendleft(task)
-        task.crashed_on.append(str(slot.node))
-        if _num_living(task.crashed_on) >= MAX_CRASHES:
-            raise RenderError(
-                f"{task.name}: given up after {MAX_CRASHES} tries, {reason}"
-            )
-        logger.warning("%s: %s; trying again with a new worker", task.name, reason)
-
-    def _retire(self, slot: _Slot) -> None:
-        import ray
-
-        self._slots.remove(slot)
-        with suppress(ray.exceptions.RayError):
-            ray.kill(slot.actor)
-
-    def _say_if_nothing_runs(self) -> None:
-        now = time.monotonic()
-        if any(slot.node for slot in self._slots):
-            self._idle_since = now
-        elif now - self._idle_since > PATIENCE_S:
-            self._idle_since = now
-            logger.warning(
-                "no CPU has been free for a render worker for %g s; still waiting",
-                PATIENCE_S,
-            )
-
-
-def _knock(address: str) -> None:
-    """Opens a connection to ``host:port``: Ray itself tries for many minutes.
-
-    Raises:
-        OSError: nobody listens there.
-    """
-    host, _, port = address.rpartition(":")
-    if port.isdigit():
-        host = host.removeprefix("ray://").strip("[]")
-        socket.create_connection((host, int(port)), CONNECT_S).close()
-
-
-def _node_of(actor: Any) -> str:
-    """The machine that an actor runs on, asked inside it."""
-    import ray
-
-    return str(ray.get_runtime_context().get_node_id())
-
-
-def _num_living(nodes: list[str]) -> int:
-    """How many of these machines are still in the cluster."""
-    import ray
-
-    living = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
-    return sum(node in living for node in nodes)
-
-
-_CRASHED = object()
+        pool = PoolConfig(
+            workers=config.num_workers,
+            grows=config.workers is None,
+            address=config.ray_address,
+            kind="render worker",
+            tasks_per_actor=config.scenes_per_worker,
+            timeout_s=config.scene_timeout_s,
+            error=RenderError,
+        )
+        super().__init__(pool, worker, arguments)

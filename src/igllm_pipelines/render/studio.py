@@ -58,13 +58,13 @@ def _apply_cycles(cycles: Any, config: RenderingConfig) -> None:
 
 
 class Studio:
-    """The ground and the world behind the objects; each is built when first needed."""
+    """The ground and the world behind the objects, of one backdrop at a time."""
 
     def __init__(self, bpy: ModuleType, scene: Any) -> None:
         self._bpy = bpy
         self._scene = scene
-        self._grounds: dict[str, Any] = {}
-        self._worlds: dict[str, Any] = {}
+        self._backdrop: str | None = None
+        self._ground: Any = None
 
     def show(self, backdrop: str, camera: Any) -> None:
         """Makes this the backdrop of the pictures that `camera` takes next.
@@ -74,20 +74,29 @@ class Studio:
                 transparent around the objects.
             camera: Blender's camera data.
         """
-        if backdrop not in self._worlds:
-            self._worlds[backdrop] = _world(self._bpy, *WORLDS[backdrop])
-            if backdrop in _GROUNDS:
-                self._grounds[backdrop] = _GROUNDS[backdrop](self._bpy)
-        self._scene.world = self._worlds[backdrop]
+        if backdrop != self._backdrop:
+            self._remove()
+            self._build(backdrop)
         camera.clip_start, camera.clip_end = CLIP_START_M, CLIP_END_M[backdrop]
         # the denoiser would not keep white white: it stays out of the film
         clear = backdrop == "white"
         self._scene.render.film_transparent = clear
         self._scene.render.image_settings.color_mode = "RGBA" if clear else "RGB"
-        shown = self._scene.collection.objects
-        for name, ground in self._grounds.items():
-            if (name == backdrop) != (ground.name in shown):
-                (shown.link if name == backdrop else shown.unlink)(ground)
+
+    def _build(self, backdrop: str) -> None:
+        self._scene.world = _world(self._bpy, *WORLDS[backdrop])
+        if backdrop in _GROUNDS:
+            self._ground = _GROUNDS[backdrop](self._bpy)
+            self._scene.collection.objects.link(self._ground)
+        self._backdrop = backdrop
+
+    def _remove(self) -> None:
+        if self._scene.world is not None:
+            self._bpy.data.worlds.remove(self._scene.world)
+        if self._ground is not None:
+            # and with the mesh its object
+            self._bpy.data.meshes.remove(self._ground.data, do_unlink=True)
+            self._ground = None
 
 
 def _sweep(bpy: ModuleType) -> Any:
