@@ -4,13 +4,14 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from igllm_pipelines.apps.main import main
+from igllm_pipelines.apps.main import EXPLAINED, main
 from igllm_pipelines.domains import DOMAINS
 from igllm_pipelines.domains.sources import scene_config
 from igllm_pipelines.shards.writer import write_raw
@@ -242,3 +243,9 @@ def test_preview_of_assets(igllm, tmp_path):
     igllm("assets", "preview", *options, "--out", path)
     with Image.open(path) as sheet:
         assert len(sheet.convert("RGB").getcolors(1 << 24)) > 1000
+
+
+def test_explained_errors_are_where_they_are_looked_for():
+    for name, module in EXPLAINED.items():
+        found = getattr(import_module(f"igllm_pipelines.{module}"), name)
+        assert issubclass(found, ValueError | RuntimeError)

@@ -3,6 +3,7 @@
 Starting it imports click alone; what a command needs is imported when it runs.
 """
 
+import sys
 from typing import Any
 
 import click
@@ -31,28 +32,36 @@ class Shell(click.Group):
             raise click.ClickException(str(error)) from error
 
 
-def _explained() -> tuple[type[Exception], ...]:
-    from igllm_pipelines.apps.scene_files import SceneFileError
-    from igllm_pipelines.assets import AssetError
-    from igllm_pipelines.infer.pictures import PictureError
-    from igllm_pipelines.metrics.answers import PredictionsError
-    from igllm_pipelines.model.storage import ModelFolderError
-    from igllm_pipelines.render.blender import BlenderUnavailableError
-    from igllm_pipelines.render.pool import RenderError
-    from igllm_pipelines.scene import LabelError
-    from igllm_pipelines.shards.tar import ShardError
+# errors whose text says what to do, by the module that raises them
+EXPLAINED = {
+    "AssetError": "assets",
+    "BlenderUnavailableError": "render.blender",
+    "LabelError": "scene",
+    "ModelFolderError": "model.storage",
+    "PictureError": "infer.pictures",
+    "PredictionsError": "metrics.answers",
+    "RenderError": "render.pool",
+    "SceneFileError": "apps.scene_files",
+    "ShardError": "shards.tar",
+}
 
-    errors = AssetError, BlenderUnavailableError, LabelError, RenderError, ShardError
-    more = ModelFolderError, PictureError, PredictionsError, SceneFileError, OSError
-    return *errors, *more
+
+def _explained() -> tuple[type[Exception], ...]:
+    """Classes of such errors: a module that is not loaded has raised none."""
+    loaded = (
+        getattr(sys.modules.get(f"igllm_pipelines.{module}"), name, None)
+        for name, module in EXPLAINED.items()
+    )
+    return *(found for found in loaded if found), OSError
 
 
 @click.group(cls=Shell, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="igllm-pipelines")
 def main() -> None:
-    """Look at the data, hand it on, and see what an assets folder holds.
+    """Turn images into scenes; look at data and models; score predictions.
 
-    Run it in the project's folder: it reads the same configuration as `kedro run`.
+    reconstruct, render, demo and evaluate work anywhere. The others are run in the
+    project's folder: they read the same configuration as `kedro run`.
 
     \b
     igllm data plan shapenet                what rendering will cost
@@ -62,7 +71,7 @@ def main() -> None:
     igllm assets preview                    pictures of all assets
     igllm plan --env=paper --pipeline=2d    what training will cost
     igllm reconstruct photos --model FOLDER --out scenes    images into scenes
-    igllm render scene.json --size 512 --blend --glb --script
+    igllm render scene.json --blend         a scene or a program as files of Blender
     igllm demo --model FOLDER               images into scenes, in the browser
     igllm evaluate --labels L --predictions P --rotation-rep 6d
     """

@@ -83,7 +83,7 @@ def render(
     \b
     add(size='large', color='red', material='metal', shape='cube',
         loc=(0.5, -1.0, 0.7), rotation=0.3)
-    add(size='small', shape='sphere', loc=(-1.0, 1.0, 0.35))
+    add(size='small', shape='sphere', loc=(1.5, 1.5, 0.35))
 
     Rotations of clevr are radians about the vertical, modulo a quarter turn, less an
     eighth of a turn. It needs no project folder.

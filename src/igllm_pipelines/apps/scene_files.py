@@ -25,6 +25,7 @@ from igllm_pipelines.scene import (
 from igllm_pipelines.scene.program import WORD_ATTRIBUTES
 
 PROGRAMS = (".txt", ".py")
+YAW = "rendered"  # how a yaw of CLEVR's labels is read: as their pictures show it
 _FILLED = ("location", *WORD_ATTRIBUTES, "extents")
 
 
@@ -173,8 +174,8 @@ def _resized(camera: Camera, longer_px: int) -> Camera:
 def _read_json(path: Path, limit: int | None) -> list[Scene]:
     content = _parse_json(path)
     if isinstance(content, Mapping) and "objects" in content:
-        return [scene_from_record(dict(content), str(path))]
-    return read_labels(path, limit=limit)
+        return [scene_from_record(dict(content), str(path), YAW)]
+    return read_labels(path, yaw=YAW, limit=limit)
 
 
 def _parse_json(path: Path) -> Any:
