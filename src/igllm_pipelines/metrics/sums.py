@@ -112,7 +112,12 @@ def resample_counts(rng: np.random.Generator, draws: int, count: int) -> FloatAr
     return flat.reshape(draws, count).astype(np.float64)
 
 
-def _percentiles(draws: FloatArray, level: float) -> Interval | None:
+def percentile_interval(draws: FloatArray, level: float = 0.95) -> Interval | None:
+    """Between the percentiles of draws that hold `level` of them; None of no draw.
+
+    >>> percentile_interval(np.arange(101.0), 0.5)
+    Interval(low=25.0, high=75.0)
+    """
     draws = draws[np.isfinite(draws)]
     if not len(draws):
         return None
@@ -148,7 +153,7 @@ def bootstrap_intervals(
     if not parts or not len(next(iter(parts.values())).numerator):
         return dict.fromkeys(parts)
     draws = _draws(parts, rng, resamples)
-    return {name: _percentiles(values, level) for name, values in draws.items()}
+    return {name: percentile_interval(values, level) for name, values in draws.items()}
 
 
 def paired_bootstrap(
@@ -178,7 +183,7 @@ def paired_bootstrap(
         )
     draws = _draws({"first": first, "second": second}, rng, resamples)
     differences = draws["first"] - draws["second"]
-    interval = _percentiles(differences, level)
+    interval = percentile_interval(differences, level)
     if interval is None:
         raise ValueError("one of the two metrics was measured on no scene")
     known = differences[np.isfinite(differences)]

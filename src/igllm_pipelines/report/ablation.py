@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from igllm_pipelines.metrics.sums import resample_counts
+from igllm_pipelines.metrics.sums import percentile_interval, resample_counts
 from igllm_pipelines.report.tables import METRICS, format_metric
 
 FloatArray = NDArray[np.float64]
 
 _DRAWS = 2000
-_PERCENTILES = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,8 @@ class AblationRun:
     seconds: Mapping[str, float]
 
 
-class Interval(NamedTuple):
-    """A number with the bounds of its interval."""
+class Estimate(NamedTuple):
+    """A mean with the bounds of its interval."""
 
     mean: float
     low: float
@@ -63,9 +62,9 @@ class _Draws:
         return np.divide(total, count, where=count > 0, out=np.full(len(total), np.nan))
 
 
-def _interval(mean: float, draws: FloatArray) -> Interval:
-    low, high = np.nanpercentile(draws, _PERCENTILES)
-    return Interval(float(mean), float(low), float(high))
+def _estimate(mean: float, draws: FloatArray) -> Estimate:
+    low, high = percentile_interval(draws) or (np.nan, np.nan)
+    return Estimate(float(mean), low, high)
 
 
 def errors_of(
@@ -79,7 +78,7 @@ def errors_of(
 
 def error_intervals(
     errors: Mapping[str, FloatArray], bases: Mapping[str, str], seed: int = 0
-) -> dict[str, tuple[Interval, Interval | None]]:
+) -> dict[str, tuple[Estimate, Estimate | None]]:
     """Mean error of each encoding, and how many times its base's that is.
 
     Args:
@@ -94,18 +93,18 @@ def error_intervals(
     >>> errors = {"a": np.array([[2.0, 4.0]]), "b": np.array([[1.0, 2.0]])}
     >>> intervals = error_intervals(errors, {"a": "a", "b": "a"})
     >>> intervals["a"][0].mean, intervals["b"][1]
-    (3.0, Interval(mean=0.5, low=0.5, high=0.5))
+    (3.0, Estimate(mean=0.5, low=0.5, high=0.5))
     """
     seeds, images = next(iter(errors.values())).shape
     draws = _Draws(seeds, images, np.random.default_rng(seed))
     means = {name: float(np.nanmean(values)) for name, values in errors.items()}
     drawn = {name: draws.means(values) for name, values in errors.items()}
-    found: dict[str, tuple[Interval, Interval | None]] = {}
+    found: dict[str, tuple[Estimate, Estimate | None]] = {}
     for name in errors:
         base, ratio = bases[name], None
         if base != name:
-            ratio = _interval(means[name] / means[base], drawn[name] / drawn[base])
-        found[name] = (_interval(means[name], drawn[name]), ratio)
+            ratio = _estimate(means[name] / means[base], drawn[name] / drawn[base])
+        found[name] = (_estimate(means[name], drawn[name]), ratio)
     return found
 
 
