@@ -46,7 +46,7 @@ def pipeline_of(metrics):
     return sum(parts, Pipeline([]))
 
 
-def run(pipeline, parameters=None):
+def run(pipeline, parameters=None, catalog=None):
     """What a session does around its runner, kedro-mlflow's parent run included."""
     import mlflow
     from kedro.io import DataCatalog, MemoryDataset
@@ -56,7 +56,7 @@ def run(pipeline, parameters=None):
     manager.register(hook)
     data = {name: MemoryDataset() for name in pipeline.datasets()}
     data |= {k: MemoryDataset(v) for k, v in (parameters or {}).items()}
-    catalog = DataCatalog(data)
+    catalog = catalog or DataCatalog(data)
     with mlflow.start_run(run_name="parent") as parent:
         manager.hook.before_pipeline_run(
             run_params={"runtime_params": {"seed": 3}},
@@ -187,6 +187,30 @@ def test_data_docs_are_artifacts_of_the_sessions_run(client, tmp_path):
         "so3/data_docs/index.html",
         "so3/data_docs/validations",
     }
+
+
+def test_a_package_is_the_model_of_its_run(client, tmp_path):
+    from kedro.io import DataCatalog, MemoryDataset
+
+    from igllm_pipelines.apps.models import package_folder
+    from igllm_pipelines.datasets.model import PackageDataset
+    from igllm_pipelines.infer.package import load_package
+    from tests.apps.packages import package_contents
+
+    folder = str(tmp_path / "package")
+    dataset = PackageDataset(filepath=folder, model=str(tmp_path / "none"))
+    package = Node(lambda: package_contents("2d"), None, "package", name="package")
+    use = Node(lambda package: package.encoding, "package", "encoding", name="use")
+    pipeline = Pipeline([package, use], namespace="2d.float")
+    stored = DataCatalog(
+        {"2d.float.package": dataset, "2d.float.encoding": MemoryDataset()}
+    )
+    run_id = children(client, run(pipeline, catalog=stored))["2d.float"].info.run_id
+    assert stored.load("2d.float.encoding") == "float"
+    found = load_package(package_folder(f"runs:/{run_id}/model"))
+    assert found.syntax == load_package(tmp_path / "package").syntax
+    (output,) = client.get_run(run_id).outputs.model_outputs
+    assert package_folder(f"models:/{output.model_id}").is_relative_to(tmp_path)
 
 
 def test_flatten_names_leaves():

@@ -118,6 +118,17 @@ def test_one_mlflow_run_for_each_experiment(finished):
     assert client.list_artifacts(runs["2d.float"].info.run_id, "model")
 
 
+def test_every_model_is_a_package(finished):
+    from igllm_pipelines.infer.package import load_package
+
+    for domain in DOMAINS:
+        for encoding in ("char", "float"):
+            folder = finished.data / "06_models" / domain / encoding / "package"
+            package = load_package(folder)
+            assert (package.domain, package.encoding) == (domain, encoding)
+            assert package.predictor()
+
+
 def test_same_command_again_changes_nothing(finished):
     before = finished.json("08_reporting/2d/metrics.json")
     labels = (finished.data / "01_raw/2d/labels/train.json").read_bytes()

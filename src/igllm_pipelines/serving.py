@@ -109,7 +109,11 @@ def _load_pyfunc(path: str) -> ProgramModel:
 
 
 def signature() -> ModelSignature:
-    """One image a row; the column has no name, so that lists are taken as well."""
+    """One image a row; the column has no name, so that lists are taken as well.
+
+    The type is text, for MLflow turns base64 into bytes in some requests and not in
+    others; bytes pass as well.
+    """
     double = DataType.double
     outputs = [
         ColSpec(DataType.string, "program"),
@@ -118,7 +122,7 @@ def signature() -> ModelSignature:
         ColSpec(double, "seconds"),
     ]
     return ModelSignature(
-        inputs=Schema([ColSpec(DataType.binary)]), outputs=Schema([*outputs])
+        inputs=Schema([ColSpec(DataType.string)]), outputs=Schema([*outputs])
     )
 
 
@@ -162,9 +166,10 @@ def save_model(
     )
 
 
-def _white_picture() -> bytes:
+def _white_picture() -> str:
+    """A PNG as base64 text."""
     from PIL import Image
 
     file = BytesIO()
     Image.fromarray(np.full((16, 16, 3), 255, np.uint8)).save(file, "PNG")
-    return file.getvalue()
+    return base64.b64encode(file.getvalue()).decode()

@@ -6,18 +6,21 @@ from tests.infer.test_predict import CONFIG, setting
 SCENES = {"2d": {"width_px": 56}, "clevr": {"width_px": 32, "height_px": 32}}
 
 
+def package_contents(domain, **model):
+    """The arguments of `save_package` for a random model."""
+    module, tokenizer, syntax = setting(domain, **model)
+    return {
+        "model": module,
+        "tokenizer": tokenizer,
+        "domain": domain,
+        "encoding": "char" if model.get("text") else "float",
+        "syntax": syntax,
+        "inference": CONFIG,
+        "scenes": SCENES.get(domain, {}),
+    }
+
+
 def random_package(folder, domain, **model):
     """A package of a random model that is written to `folder`, and read again."""
-    encoding = "char" if model.get("text") else "float"
-    module, tokenizer, syntax = setting(domain, **model)
-    save_package(
-        folder,
-        module,
-        tokenizer,
-        domain=domain,
-        encoding=encoding,
-        syntax=syntax,
-        inference=CONFIG,
-        scenes=SCENES[domain],
-    )
+    save_package(folder, **package_contents(domain, **model))
     return load_package(folder)

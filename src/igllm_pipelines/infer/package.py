@@ -29,12 +29,16 @@ from igllm_pipelines.model.storage import (
     save_model,
 )
 from igllm_pipelines.scene.program import ProgramSyntax, syntax_from_record
+from igllm_pipelines.tokens import program_tokenizer
 from igllm_pipelines.tokens.program_tokenizer import ProgramTokenizer, TokenizerError
 
 FILE, TOKENIZER, MODEL = "package.json", "tokenizer", "model"
 FORMAT = 1
 _KEYS = frozenset(("format", "domain", "encoding", "syntax", "inference", "scenes"))
-_WANTED = (f"{MODEL}/{CONFIG}", f"{MODEL}/{WEIGHTS}", f"{TOKENIZER}/tokenizer.json")
+_WANTED = (
+    *(f"{MODEL}/{name}" for name in (CONFIG, WEIGHTS)),
+    *(f"{TOKENIZER}/{name}" for name in (program_tokenizer.FILE, "tokenizer.json")),
+)
 _NUMBER_FORMATS = ("+.3f", ".3f")
 
 

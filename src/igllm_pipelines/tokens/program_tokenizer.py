@@ -163,7 +163,9 @@ class ProgramTokenizer:
         try:
             settings = json.loads((folder / FILE).read_text(encoding="utf-8"))
             settings["conversation"] = Conversation(**settings["conversation"])
-            return cls(AutoTokenizer.from_pretrained(str(folder)), **settings)
+            # False: not even a question whether code of the folder may run
+            base = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+            return cls(base, **settings)
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise TokenizerError(
                 f"{folder}: {error!r}; delete the folder and tokenize again"
