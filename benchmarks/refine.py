@@ -1,14 +1,14 @@
-"""Measures refinement: how near CLEVR guesses come to the truth before and after it.
+r"""Measures refinement: how near CLEVR guesses come to the truth before and after it.
 
 Commands::
 
-    python benchmarks/refine.py --raw data/01_raw/clevr --images 20 --seconds 20
-    python benchmarks/refine.py --raw data/01_raw/clevr --predictions FILE
+    python benchmarks/refine.py --raw data/01_raw/clevr --images 20 --seconds 20 \
+        --predictions data/07_model_output/clevr/float/predictions.json
     python benchmarks/refine.py --images 8 --json refinement.json
 
-Guesses are read from the prediction records of a model, or made up: the true objects,
-four in five moved by a normal of 0.3 m an axis and one in five by 1 m, turned by a
-normal of 0.4 rad, some words wrong and some objects missing about as often as the
+Guesses are a model's predictions, as inference writes them, or made up: the true
+objects, four in five moved by a normal of 0.3 m an axis and one in five by 1 m, turned
+by a normal of 0.4 rad, some words wrong and some objects missing about as often as the
 default model has it. Without ``--raw`` the pictures are rendered here, as the default
 scale has them. Camera and lamps of a guess are the nominal ones: the method does not
 know their jitter, 0.12 m of location error even if each object is seen in its place.
@@ -86,9 +86,14 @@ class Errors:
             for name, row in self.right.items():
                 row.append(getattr(a, name) == getattr(b, name))
             if a.shape == b.shape == "cube":
-                turn = np.degrees(yaw_from_quat(quat_between(a.rotation, b.rotation)))
-                self.yaw_deg.append(abs((turn + 45) % 90 - 45))
+                self.yaw_deg.append(_yaw_error_deg(a, b))
         return float(np.mean(distances))
+
+
+def _yaw_error_deg(cube: SceneObject, other: SceneObject) -> float:
+    quats = (obj.rotation or (1.0, 0.0, 0.0, 0.0) for obj in (cube, other))
+    turn_deg = np.degrees(yaw_from_quat(quat_between(*quats)))
+    return float(abs((turn_deg + 45) % 90 - 45))
 
 
 def true_scenes(
@@ -130,10 +135,10 @@ def _disturbed(obj: SceneObject, rng: np.random.Generator) -> SceneObject:
     return replace(moved, location=(x, y, RADIUS_M[moved.size]), pixel_coords=None)
 
 
-def predicted(file: Path) -> dict[str, Scene]:
-    """Scenes of the records of a file that parse, by image."""
+def predicted(file: Path, split: str) -> dict[str, Scene]:
+    """Scenes of the predictions of a split that parse, by image."""
     scenes = {}
-    for record in json.loads(file.read_text(encoding="utf-8")):
+    for record in json.loads(file.read_text(encoding="utf-8"))[split]:
         try:
             said = parse_program(record["program"], SYNTAX)
         except ProgramError:
@@ -147,7 +152,9 @@ def predicted(file: Path) -> dict[str, Scene]:
 def benchmark(options: argparse.Namespace) -> tuple[Errors, Errors]:
     """Errors before and after, of all images; prints a line for each."""
     pairs = list(true_scenes(options.raw, options.split, options.images))
-    guesses = predicted(options.predictions) if options.predictions else None
+    guesses = None
+    if options.predictions:
+        guesses = predicted(options.predictions, options.split)
     renderer = BlenderRenderer(PREVIEW, None)
     draw_previews(renderer, [pairs[0][0]])  # the start of Cycles
     before, after = Errors.none(), Errors.none()
@@ -220,7 +227,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=20.0, help="of an image")
     parser.add_argument("--evaluations", type=int, help="pictures of a search at most")
-    parser.add_argument("--predictions", type=Path, help="records of a model, JSON")
+    parser.add_argument("--predictions", type=Path, help="of a model, JSON")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="where to write the records")
     options = parser.parse_args()
