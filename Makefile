@@ -3,7 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev apt run test lint ui clean
+.PHONY: help install install-dev apt apt-dev run test lint ui clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,6 +17,13 @@ apt: ## install the system libraries of Blender where they are missing (Debian, 
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $(APT) >/dev/null; \
 	else echo "Blender needs system libraries: sudo apt-get install -y $(APT)"; exit 1; fi
 
+apt-dev: ## install Chromium where it is missing: the tests of the demo need a browser
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+	  command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else echo "The tests of the demo need a browser: sudo apt-get install -y chromium, or $(BIN)/playwright install chromium"; fi
+
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info[:2] != (3, 11))" 2>/dev/null || \
 	  { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -28,6 +35,7 @@ apt: ## install the system libraries of Blender where they are missing (Debian, 
 
 .venv/installed-dev: .venv/installed
 	$(BIN)/pip install --quiet --editable ".[dev]"
+	@$(MAKE) --no-print-directory apt-dev
 	@touch $@
 
 install: .venv/installed ## install the project into .venv (about 2 minutes, 7 GB)

@@ -23,7 +23,7 @@ from igllm_pipelines.render.pool import RenderError
 from igllm_pipelines.scene import Scene
 
 logger = logging.getLogger(__name__)
-PREVIEW_PX = 768
+PREVIEW_PX, THUMBNAIL_PX = 768, 128
 DAY_S = 86400
 TITLE = "Image to scene"
 INTRODUCTION = """# Image to scene
@@ -95,8 +95,8 @@ class DemoPage:
             )
             self._gallery = gr.Dataset(
                 label="Or one of these",
-                components=[gr.Image(visible=False)],
-                samples=[[str(path)] for path in self._examples],
+                components=[gr.Image(visible=False, format="png")],
+                samples=[[small(path, THUMBNAIL_PX)] for path in self._examples],
                 type="index",
                 visible=bool(self._examples),
                 elem_id="examples",
@@ -164,12 +164,11 @@ class DemoPage:
         """Shows an image; what was made of the one before goes."""
         name = Path(path).name
         try:
-            shown = Image.fromarray(read_picture(Path(path)))
+            shown = small(Path(path), PREVIEW_PX)
         except PictureError as error:
             reason = str(error).replace(path, name)
             _say(f"{reason}. Choose another file, or save it as PNG or JPEG.")
             return {self._upload: None}
-        shown.thumbnail((PREVIEW_PX, PREVIEW_PX))
         return {
             self._chosen: path,
             self._upload: None,
@@ -210,6 +209,17 @@ class DemoPage:
                 value=zip_files(found, files), interactive=True
             ),
         }
+
+
+def small(path: Path, side_px: int) -> Image.Image:
+    """A picture in a format that every browser shows, of at most so many pixels.
+
+    Raises:
+        PictureError: it cannot be read.
+    """
+    picture = Image.fromarray(read_picture(path))
+    picture.thumbnail((side_px, side_px))
+    return picture
 
 
 def _say(message: str) -> None:
