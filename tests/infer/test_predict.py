@@ -6,9 +6,7 @@ import torch
 
 from igllm_pipelines.domains import DOMAINS
 from igllm_pipelines.infer.config import InferenceConfig
-from igllm_pipelines.infer.decode import Prompt, decode
 from igllm_pipelines.infer.predict import Predictor
-from igllm_pipelines.infer.search import OneRow
 from igllm_pipelines.scene.program import ProgramError, parse_program
 from igllm_pipelines.tokens.tokenizer import train_tokenizer
 from tests.model.small import small_model
@@ -58,12 +56,12 @@ def predict(domain, config=CONFIG, *, text=False, **heads):
 def test_batch_size_changes_no_result(domain, text, grammar):
     config = replace(CONFIG, grammar=grammar, max_tokens=60)
     one, many = (
-        predict(domain, replace(config, batch_size=size), text=text) for size in (1, 32)
+        predict(domain, replace(config, batch_size=size), text=text) for size in (1, 3)
     )
     assert [r["image"] for r in many] == NAMES
     for first, second in zip(one, many, strict=True):
         assert first["text"] == second["text"]
-        np.testing.assert_allclose(first["numbers"], second["numbers"], atol=1e-4)
+        np.testing.assert_allclose(first["numbers"], second["numbers"], atol=1e-5)
         assert first["log_probability"] == pytest.approx(
             second["log_probability"], abs=1e-3
         )
@@ -96,96 +94,6 @@ def test_without_grammar_a_random_model_writes_no_program():
         parse_program(records[0]["program"], DOMAINS["2d"].syntax)
 
 
-PROMPT = Prompt(torch.tensor([1]), torch.tensor([4, 5]))
-
-
-def answers(model, vision, *, end_id=-1, max_tokens, batch_size=32, **options):
-    """Answers in the order of the images."""
-    search = options.pop("search", None) or OneRow(end_id, max_tokens)
-    found = decode(
-        model,
-        PROMPT,
-        lambda places: vision[places],
-        len(vision),
-        search=search,
-        batch_size=batch_size,
-        **options,
-    )
-    return [answer for _, answer in sorted(found, key=lambda each: each[0])]
-
-
-def reference_decode(model, vision, prefix, question, steps):
-    """The paper's way: no cache, then a second full pass that reads the numbers."""
-    ids = question[None]
-    for _ in range(steps):
-        states = model.hidden_states(model.embed(vision, prefix, ids))
-        ids = torch.cat([ids, model.logits(states[:, -1]).argmax(-1)[None]], dim=1)
-    states = model.hidden_states(model.embed(vision, prefix, ids))
-    before = states[0, -steps - 1 : -1]
-    said = ids[0, -steps:]
-    chosen = model.logits(before).log_softmax(-1).gather(1, said[:, None]).sum()
-    values = model.numbers(before[said == model.num_id]).value
-    return said.tolist(), values.tolist(), float(chosen)
-
-
-def teacher_forced_numbers(model, vision, prompt, answer):
-    """Values that one full pass reads when each earlier value is in its embedding."""
-    ids = torch.cat([prompt[1], torch.tensor(answer.ids)])[None]
-    is_number = ids == model.num_id
-    numbers = torch.zeros(ids.shape)
-    numbers[is_number] = torch.tensor(answer.numbers)
-    states = model.hidden_states(model.embed(vision, prompt[0], ids, numbers))
-    before = states[:, -ids.shape[1] - 1 : -1]
-    return model.numbers(before[is_number]).value.tolist()
-
-
-def test_values_that_are_fed_back_are_the_ones_just_read():
-    found = 0
-    for seed in range(6):
-        model = small_model(seed=seed, value_feedback=True).eval()
-        with torch.no_grad():
-            model.language_model.lm_head.weight[model.num_id] *= 3
-            torch.manual_seed(seed)
-            model.numeric_head.feedback.outer.reset_parameters()
-        vision = torch.from_numpy(NoiseImages().batch("", [str(seed)]))
-        (answer,) = answers(model, vision, max_tokens=12)
-        with torch.no_grad():
-            values = teacher_forced_numbers(model, vision, PROMPT, answer)
-        np.testing.assert_allclose(answer.numbers, values, atol=1e-5)
-        found += len(values) > 1
-    assert found
-
-
-def test_one_pass_equals_two_passes_without_cache():
-    found_numbers = 0
-    for seed in range(6):
-        model = small_model(seed=seed).eval()
-        with torch.no_grad():  # so that [NUM] is said now and then
-            model.language_model.lm_head.weight[model.num_id] *= 3
-        vision = torch.from_numpy(NoiseImages().batch("", [str(seed)]))
-        with torch.no_grad():
-            said, values, chosen = reference_decode(model, vision, *PROMPT, steps=12)
-        (answer,) = answers(model, vision, max_tokens=12)
-        assert answer.ids == said
-        np.testing.assert_allclose(answer.numbers, values, atol=1e-5)
-        assert answer.log_probability == pytest.approx(chosen, abs=1e-3)
-        assert not answer.finished
-        found_numbers += len(values)
-    assert found_numbers
-
-
-def test_decode_drops_rows_that_have_ended():
-    model = small_model().eval()
-    vision = torch.from_numpy(NoiseImages().batch("", NAMES))
-    free = answers(model, vision, max_tokens=10)
-    end = free[0].ids[4]
-    ended = answers(model, vision, end_id=end, max_tokens=10)
-    for row, whole in zip(ended, free, strict=True):
-        stop = whole.ids.index(end) if end in whole.ids else 10
-        assert row.ids == whole.ids[:stop]
-        assert row.finished == (end in whole.ids)
-
-
 def test_char_model_never_says_num():
     records = predict("clevr", replace(CONFIG, grammar=False), text=True)
     assert not any("[NUM]" in record["text"] for record in records)
@@ -197,11 +105,11 @@ def test_char_model_never_says_num():
 def test_batch_size_changes_no_result_of_other_heads(heads):
     one, many = (
         predict("clevr", replace(CONFIG, batch_size=size, max_tokens=60), **heads)
-        for size in (1, 32)
+        for size in (1, 8)
     )
     for first, second in zip(one, many, strict=True):
         assert first["text"] == second["text"]
-        np.testing.assert_allclose(first["numbers"], second["numbers"], atol=1e-4)
+        np.testing.assert_allclose(first["numbers"], second["numbers"], atol=1e-5)
 
 
 def test_a_mixture_says_how_unsure_each_number_is():
@@ -223,6 +131,15 @@ def test_drawn_programs_depend_on_seed_and_image_alone(text):
     assert [record["text"] for record in others] != texts
     for record in many:
         parse_program(record["program"], DOMAINS["2d"].syntax)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_writes_programs(precision):
+    records = predict("clevr", replace(CONFIG, precision=precision))
+    for record in records:
+        scene = parse_program(record["program"], DOMAINS["clevr"].syntax)
+        assert len(scene.objects) <= 3
+        assert np.isfinite(record["numbers"]).all()
 
 
 def test_a_low_temperature_is_the_likeliest_token():

@@ -49,15 +49,15 @@ class Beams:
     def grow(
         self,
         logits: Float[Tensor, "rows vocabulary"],
-        normalisers: Float[Tensor, " rows"],
+        log_probabilities: Float[Tensor, "rows vocabulary"],
         rows: list[Row],
     ) -> Growth:
         """See `Search`."""
         by_image: dict[int, list[Candidate]] = defaultdict(list)
-        for candidate in self._candidates(logits, normalisers, rows):
+        for candidate in self._candidates(logits, log_probabilities, rows):
             by_image[rows[candidate.parent].image].append(candidate)
         chosen = [c for found in by_image.values() for c in self._best(found)]
-        tokens = torch.tensor([c.token for c in chosen], device=logits.device)
+        tokens = [candidate.token for candidate in chosen]
         parents = [candidate.parent for candidate in chosen]
         grown = []
         for candidate in chosen:
@@ -72,11 +72,13 @@ class Beams:
         return Growth(grown, parents, tokens)
 
     def _candidates(
-        self, logits: Tensor, normalisers: Tensor, rows: list[Row]
+        self, logits: Tensor, log_probabilities: Tensor, rows: list[Row]
     ) -> list[Candidate]:
         count = min(2 * self.rows_per_image, logits.shape[1])
-        best = (logits - normalisers[:, None]).topk(count, dim=-1)
-        found = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        best = logits.topk(count, dim=-1)
+        values = log_probabilities.gather(1, best.indices)
+        values.masked_fill_(best.values == -torch.inf, -torch.inf)
+        found = zip(best.indices.tolist(), values.tolist(), strict=True)
         return [
             Candidate(parent, token, value, rows[parent].answer.log_probability + value)
             for parent, (tokens, values) in enumerate(found)

@@ -113,6 +113,8 @@ class RowCache(Cache):
     Args:
         max_rows: most rows at once.
         spare: columns that buffers are longer than they must be when they are made.
+
+    ``capacity`` is the number of columns, more than any position in a row.
     """
 
     def __init__(self, max_rows: int, spare: int = 64) -> None:
@@ -120,7 +122,7 @@ class RowCache(Cache):
         super().__init__(layers=[])
         self._max_rows = max_rows
         self._spare = spare
-        self._capacity = 0
+        self.capacity = 0
         self._starts: list[int] = []
         self._start_columns = torch.zeros(0)
 
@@ -131,15 +133,15 @@ class RowCache(Cache):
         if not self._starts:
             self._begin(len(prompts), length)
         for layer, prompt in zip(self.layers, prompts.layers, strict=True):
-            layer.put(prompt.keys, prompt.values, self._capacity)
+            layer.put(prompt.keys, prompt.values, self.capacity)
         self._window.num_rows += count
         self._starts += [self._window.end - length] * count
         self._place(prompts.layers[0].keys.device)
 
     def _begin(self, num_layers: int, length: int) -> None:
         self._window.num_rows, self._window.end = 0, length
-        if length > self._capacity:
-            self._capacity = length + self._spare
+        if length > self.capacity:
+            self.capacity = length + self._spare
             self.layers = [
                 RowLayer(self._window, self._max_rows) for _ in range(num_layers)
             ]
@@ -171,7 +173,7 @@ class RowCache(Cache):
             to; None where that is all of them.
         """
         window = self._window
-        if window.end == self._capacity:
+        if window.end == self.capacity:
             self._rebase()
         positions = window.end - self._start_columns
         window.end += 1
@@ -183,9 +185,9 @@ class RowCache(Cache):
 
     def _rebase(self) -> None:
         window = self._window
-        self._capacity = window.end - window.first + self._spare
+        self.capacity = window.end - window.first + self._spare
         for layer in self.layers:
-            layer.rebase(self._capacity)
+            layer.rebase(self.capacity)
         self._starts = [start - window.first for start in self._starts]
         self._start_columns -= window.first
         window.first, window.end = 0, window.end - window.first

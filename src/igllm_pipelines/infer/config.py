@@ -28,10 +28,16 @@ class InferenceConfig:
             best is taken; 1 for no beam search. Takes so many times the memory.
         length_penalty: of beam search: an answer's score is its log-probability,
             divided by the number of its tokens to this power.
-        precision: of tower and language model; ``stored`` as they were saved.
+        precision: of projector and language model, ``stored`` for as they were saved.
+            Half of it decodes faster on a GPU; where two tokens are almost as likely,
+            the batch may then decide.
         seed: of the draws; each image has its own, whatever the batch.
         num_samples: only the first so many images of each split, None for all.
-        num_threads: torch threads, 0 for one a core.
+        num_threads: torch threads of a process, 0 for one a core; of several processes
+            on this machine, each has its share.
+        workers: processes that predict at the same time, each with a copy of the model
+            and a GPU where there is one; 0 for this process alone.
+        chunk_size: images that are stored together while a run goes on.
     """
 
     batch_size: int = 32
@@ -48,14 +54,17 @@ class InferenceConfig:
     seed: int = 0
     num_samples: int | None = None
     num_threads: int = 0
+    workers: int = 0
+    chunk_size: int = 256
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "max_tokens", "max_objects", "num_beams"):
+        counts = ("batch_size", "max_tokens", "max_objects", "num_beams", "chunk_size")
+        for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be positive")
         if not 0 <= self.temperature < math.inf:
             raise ValueError("temperature must be a number that is not negative")
-        for name in ("seed", "top_k"):
+        for name in ("seed", "top_k", "workers"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative")
         if not 0 < self.top_p <= 1:

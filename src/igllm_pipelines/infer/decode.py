@@ -21,6 +21,7 @@ from transformers import DynamicCache
 
 from igllm_pipelines.infer.cache import RowCache
 from igllm_pipelines.infer.grammar import ProgramGrammar
+from igllm_pipelines.infer.llama import LlamaStep, is_llama
 from igllm_pipelines.infer.rows import Answer, Row, arranged
 from igllm_pipelines.infer.search import Search
 from igllm_pipelines.model.igllm import IGLLM
@@ -59,6 +60,8 @@ class Batch:
         self._prompt = prompt
         self._search = search
         self._grammar = grammar.rows(0) if grammar else None
+        base = model.language_model.base_model
+        self._llama = LlamaStep(base) if is_llama(base) else None
         self._cache = RowCache(num_images * search.rows_per_image)
         self._rows: list[Row] = []
         self._states = torch.zeros(0)
@@ -94,12 +97,14 @@ class Batch:
     def step(self) -> list[tuple[int, Answer]]:
         """Each row goes on by one token; answers that are complete, by their place."""
         start_s, sharing = time.perf_counter(), self.num_images
-        rows, parents, tokens = self._search.grow(*self._logits(), self._rows)
+        rows, parents, tokens = self._search.grow(*self._scores(), self._rows)
         states = self._states if parents is None else self._states[parents]
         values = self._read_numbers(states, tokens, rows)
         complete = self._search.settle(rows)
         if parents is not None or complete:
-            tokens, values = self._keep(rows, parents, tokens, values)
+            going = self._keep(rows, parents)
+            tokens = [tokens[place] for place in going]
+            values = None if values is None else values[going]
         if self._rows:
             self._forward(tokens, values)
         self._clock_s += (time.perf_counter() - start_s) / sharing
@@ -107,46 +112,44 @@ class Batch:
             answer.seconds = self._clock_s - self._since_s.pop(image)
         return complete
 
-    def _logits(self) -> tuple[Tensor, Tensor]:
-        """Masked logits of the next token, and the normaliser of the free ones."""
+    def _scores(self) -> tuple[Tensor, Tensor]:
+        """Masked logits of the next token, and log-probabilities without the mask."""
         logits = self._model.logits(self._states)
-        normalisers = logits.logsumexp(dim=-1)
+        log_probabilities = logits.log_softmax(dim=-1)
         if self._model.numeric_head is None:
             logits[:, self._model.num_id] = -torch.inf  # nothing would read its value
         if self._grammar is not None:
             allowed = self._grammar.allowed().to(logits.device)
             logits.masked_fill_(~allowed, -torch.inf)
-        return logits, normalisers
+        return logits, log_probabilities
 
     def _read_numbers(
-        self, states: Tensor, tokens: Tensor, rows: Sequence[Row]
+        self, states: Tensor, tokens: list[int], rows: Sequence[Row]
     ) -> Tensor | None:
         """The value of each row's token, 0 where it is no ``[NUM]``; notes the others.
 
         None where no row says ``[NUM]``.
         """
-        places = (tokens == self._model.num_id).nonzero()[:, 0]
-        if self._model.numeric_head is None or not len(places):
+        num_id = self._model.num_id
+        places = [place for place, token in enumerate(tokens) if token == num_id]
+        if self._model.numeric_head is None or not places:
             return None
-        read = self._model.numbers(states[places])
+        everywhere = len(places) == len(tokens)
+        read = self._model.numbers(states if everywhere else states[places])
         numbers = read.value.tolist()
         stds = None if read.std is None else read.std.tolist()
-        for index, place in enumerate(places.tolist()):
+        for index, place in enumerate(places):
             rows[place].answer.numbers.append(numbers[index])
             if stds is not None:
                 rows[place].answer.stds.append(stds[index])
-        values = torch.zeros(len(tokens), device=tokens.device)
+        if everywhere:
+            return read.value
+        values = torch.zeros(len(tokens), device=states.device)
         values[places] = read.value
         return values
 
-    def _keep(
-        self,
-        rows: list[Row],
-        parents: list[int] | None,
-        tokens: Tensor,
-        values: Tensor | None,
-    ) -> tuple[Tensor, Tensor | None]:
-        """Ended rows leave, the others stand close; what these said."""
+    def _keep(self, rows: list[Row], parents: list[int] | None) -> list[int]:
+        """Ended rows leave, the others stand close; places of these among `rows`."""
         going = [place for place, row in enumerate(rows) if not row.ended]
         froms = going if parents is None else [parents[place] for place in going]
         order = arranged(froms)
@@ -156,16 +159,19 @@ class Batch:
         self._cache.select(froms)
         if self._grammar is not None:
             self._grammar.select(froms)
-        kept = torch.tensor(going, dtype=torch.int64, device=tokens.device)
-        return tokens[kept], None if values is None else values[kept]
+        return going
 
-    def _forward(self, tokens: Tensor, values: Tensor | None) -> None:
+    def _forward(self, ids: list[int], values: Tensor | None) -> None:
         if self._grammar is not None:
-            self._grammar.accept(tokens.tolist())
-        positions, mask = self._cache.step()
+            self._grammar.accept(ids)
+        tokens = torch.tensor(ids, device=self._states.device)[:, None]
         words = self._model.embed_text(
-            tokens[:, None], None if values is None else values[:, None]
+            tokens, None if values is None else values[:, None]
         )
+        positions, mask = self._cache.step()
+        if self._llama is not None:
+            self._states = self._llama(words, self._cache, positions, mask)
+            return
         states = self._model.hidden_states(
             words, self._cache, position_ids=positions, attention_mask=mask
         )

@@ -31,7 +31,8 @@ class Predictor:
         model: its numeric head decides whether numbers are text.
         tokenizer: that it was trained with.
         syntax: of the domain's programs.
-        config: of the decoding.
+        config: of the decoding. Its precision, unless ``stored``, is that of the model
+            from here on.
     """
 
     def __init__(
@@ -42,6 +43,8 @@ class Predictor:
         config: InferenceConfig,
     ) -> None:
         self._model = model.eval()
+        if config.precision != "stored":
+            round_weights(model, getattr(torch, config.precision))
         self._tokenizer = tokenizer
         self._syntax = syntax
         self._config = config
@@ -76,8 +79,16 @@ class Predictor:
         filenames: Sequence[str],
         *,
         show_progress: bool = True,
+        on_answer: Callable[[], object] | None = None,
     ) -> list[Record]:
         """A record for each image, in order.
+
+        Args:
+            vision: images or features.
+            split: theirs.
+            filenames: of the images.
+            show_progress: a bar shows how many answers are complete.
+            on_answer: called at each complete answer, in place of a bar.
 
         Returns:
             records with ``image``, ``text`` (as emitted, ``[NUM]`` for numbers),
@@ -101,11 +112,13 @@ class Predictor:
             total=len(filenames),
             desc=f"infer {split}",
             unit="image",
-            disable=not show_progress,
+            disable=not show_progress or on_answer is not None,
             dynamic_ncols=True,
         )
         for place, answer in progress:
             answers[place] = answer
+            if on_answer is not None:
+                on_answer()
         return list(map(self._record, filenames, answers))
 
     def predict_pictures(
@@ -156,6 +169,18 @@ class Predictor:
             "log_probability": answer.log_probability,
             "seconds": answer.seconds,
         }
+
+
+def round_weights(model: IGLLM, dtype: torch.dtype) -> None:
+    """Changes the precision of projector and language model in place.
+
+    Buffers stay as they are, for rotary positions need their precision; so do tower
+    and numeric head.
+    """
+    for part in (model.projector, model.language_model):
+        for weight in part.parameters():
+            if weight.is_floating_point():
+                weight.data = weight.data.to(dtype)
 
 
 def whole_lines(text: str) -> str:

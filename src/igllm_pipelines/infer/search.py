@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Protocol
 
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 
 from igllm_pipelines.infer.rows import Answer, Row
@@ -21,7 +21,7 @@ class Growth(NamedTuple):
 
     rows: list[Row]
     parents: list[int] | None
-    tokens: Int64[Tensor, " rows"]
+    tokens: list[int]
 
 
 class Search(Protocol):
@@ -35,14 +35,14 @@ class Search(Protocol):
     def grow(
         self,
         logits: Float[Tensor, "rows vocabulary"],
-        normalisers: Float[Tensor, " rows"],
+        log_probabilities: Float[Tensor, "rows vocabulary"],
         rows: list[Row],
     ) -> Growth:
         """Each row goes on by one token.
 
         Args:
             logits: of the next token; -inf where one is masked.
-            normalisers: logarithm of the sum of their exponentials without the mask.
+            log_probabilities: of the next token without the mask.
             rows: so far.
         """
         ...
@@ -76,18 +76,17 @@ class OneRow:
     def grow(
         self,
         logits: Float[Tensor, "rows vocabulary"],
-        normalisers: Float[Tensor, " rows"],
+        log_probabilities: Float[Tensor, "rows vocabulary"],
         rows: list[Row],
     ) -> Growth:
         """See `Search`."""
         if self._sampler is None:
-            tokens = logits.argmax(dim=-1)
+            chosen = logits.argmax(dim=-1)
         else:
-            tokens = self._sampler.choose(logits, [row.rng for row in rows if row.rng])
-        chosen = logits.gather(1, tokens[:, None])[:, 0] - normalisers
-        for row, token, value in zip(
-            rows, tokens.tolist(), chosen.tolist(), strict=True
-        ):
+            chosen = self._sampler.choose(logits, [row.rng for row in rows if row.rng])
+        found = log_probabilities.gather(1, chosen[:, None])[:, 0].tolist()
+        tokens: list[int] = chosen.tolist()
+        for row, token, value in zip(rows, tokens, found, strict=True):
             row.say(token, value, end_id=self._end_id, max_tokens=self._max_tokens)
         return Growth(rows, None, tokens)
 
