@@ -48,8 +48,8 @@ class TowerConfig:
             path of a file, or ``random`` for the shape without its weights. Or
             ``hf-hub:OWNER/NAME``, an open_clip repository on the hub. `patch_px`,
             `width`, `depth`, `heads` and `mlp_ratio` mean nothing then.
-        channels: of the convolutional network: the stem's, then one stage each; every
-            one halves the map.
+        channels: of the convolutional network: the stem's, then one stage each, a
+            multiple of 8; every one halves the map.
     """
 
     kind: str = "open_clip"
@@ -83,6 +83,10 @@ class TowerConfig:
     def _check_conv(self) -> None:
         require(self.pretrained is None, "a conv tower has no pretrained weights")
         require(len(self.channels) > 1, "channels needs a stem and a stage")
+        require(
+            all(c > 0 and c % 8 == 0 for c in self.channels[1:]),
+            f"channels {self.channels}: those of a stage must be multiples of 8",
+        )
         stride = 2 ** len(self.channels)
         require(
             self.image_px % stride == 0,

@@ -21,7 +21,7 @@ class TrainingConfig:
         warm_up_steps: steps of linear warm-up before the cosine.
         weight_decay: of AdamW, on matrices only.
         beta2: second momentum of AdamW; the first is 0.9.
-        max_grad_norm: gradients are clipped to this norm.
+        max_grad_norm: gradients are clipped to this norm, 0 for no clipping.
         shuffle_attributes, draw_synonyms: augmentation of the programs.
         group_by_length: programs of like length share a batch, so that less of it is
             padding; which batch comes when stays random.
@@ -72,7 +72,8 @@ class TrainingConfig:
         positive = "steps", "batch_size", "log_every", "workers"
         for name in (*positive, "gradient_accumulation"):
             require(getattr(self, name) > 0, f"{name} must be positive")
-        for name in ("validate_every", "save_every", "validation_samples"):
+        counts = "validate_every", "save_every", "validation_samples", "num_threads"
+        for name in (*counts, "num_workers", "weight_decay", "max_grad_norm"):
             require(getattr(self, name) >= 0, f"{name} must not be negative")
         for name in ("learning_rate", "projector_lr", "head_lr", "tower_lr"):
             require(getattr(self, name) > 0, f"{name} must be positive")
