@@ -55,6 +55,7 @@ def test_what_labels_have() -> None:
     [
         {"3d_coords": [1, 2]},
         {"3d_coords": [1, 2, None]},
+        {"3d_coords": "123"},
         {"color": "red"},
         {"3d_coords": [1, 2, 3], "color": 7},
         {"3d_coords": [1, 2, 3], "rotation": [1, 2]},

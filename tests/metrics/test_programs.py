@@ -60,6 +60,12 @@ def test_numbers_that_the_grammar_refuses(number: str) -> None:
     assert read.location.tolist() == [[1, 2, 3], [1, 2, 0]]
 
 
+def test_space_that_is_not_ascii_breaks_the_grammar() -> None:
+    programs = [f"{space}add(x=0.1, y=0.2)" for space in ("\n ", "\u00a0", "\u2003")]
+    table = parse_programs(programs, DOMAINS["2d"].syntax)
+    assert table.parsed.tolist() == [True, False, False]
+
+
 def test_rotation_that_names_none_is_unknown() -> None:
     rows = ["0, 0, 0, 0, 0, 0", "1, 0, 0, 0, 2, 0", "1, 0, 0, 1, 0, 0"]
     programs = [f"add(rotation=({row}))" for row in rows]

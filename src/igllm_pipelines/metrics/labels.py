@@ -101,7 +101,7 @@ def _label_table(content: Any, yaw: str) -> Labels:
         raise ValueError("image names")
     objects = [obj for scene in scenes for obj in scene["objects"]]
     places = [obj["3d_coords"] for obj in objects]
-    if not {*map(len, places)} <= {3}:
+    if not {*map(type, places)} <= {list} or not {*map(len, places)} <= {3}:
         raise ValueError("locations")
     numbers = np.fromiter(chain.from_iterable(places), np.float64, 3 * len(places))
     location = numbers.reshape(-1, 3)

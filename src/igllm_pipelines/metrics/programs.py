@@ -13,6 +13,7 @@ that form become columns. What fits no form is read one by one, in one of two wa
 
 import math
 import re
+import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -98,7 +99,7 @@ def _lines(programs: Sequence[str], syntax: ProgramSyntax) -> _Lines:
         head, *lines = _body(program).split(ADD)
         text += lines
         counts.append(len(lines))
-        odd.append(bool(head) and not head.isspace())
+        odd.append(bool(head.strip(string.whitespace)))  # the grammar knows ASCII
     return _Lines(
         text,
         np.repeat(np.arange(len(counts)), counts),
