@@ -143,6 +143,25 @@ def test_errors_say_where(tmp_path, name, content, error):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [
+        ("camera", "width_px", 96.5),
+        ("camera", "height_px", 10**9),
+        ("lights", "energy", "bright"),
+        ("lights", "energy", float("nan")),
+        ("lights", "name", 7),
+    ],
+)
+def test_values_that_blender_would_not_take_are_named(tmp_path, part, field, value):
+    record = scene_to_record(CLEVR)
+    target = record[part][0] if part == "lights" else record[part]
+    target[field] = value
+    path = write(tmp_path / "scene.json", record)
+    with pytest.raises(SceneFileError, match="scene.json, CLEVR_train_000000.png: "):
+        SceneReader().read(path)
+
+
 def test_missing_file_and_domain_are_named(tmp_path):
     assert "nope.json: no such file" in run(tmp_path / "nope.json").output
     path = write(tmp_path / "a.txt", PROGRAM)
@@ -165,7 +184,8 @@ def test_dots_are_drawn_outside_of_any_project(tmp_path, monkeypatch):
     folders = sorted(path.name for path in (tmp_path / "rendered").iterdir())
     names = [scene.image_filename.removesuffix(".png") for scene in scenes]
     assert folders == sorted([*names, *(f"{name}-2" for name in names), "dot"])
-    picture = np.asarray(Image.open(tmp_path / "rendered" / "dot" / "render.png"))
+    with Image.open(tmp_path / "rendered" / "dot" / "render.png") as image:
+        picture = np.asarray(image)
     assert picture.shape == (64, 64, 3)
     row, column = np.argwhere(picture[..., 1] < 128).mean(axis=0)
     assert (column + 0.5, row + 0.5) == pytest.approx((16, 48), abs=0.5)
@@ -187,6 +207,7 @@ def test_clevr_program_becomes_files_and_a_bad_scene_is_told_of(tmp_path):
     assert "not rendered: no material 'wood' in color" in found.output
     files = {path.name for path in (tmp_path / "two").iterdir()}
     assert files == {"scene.json", "render.png", "scene.blend", "scene.glb"}
-    assert Image.open(tmp_path / "two" / "render.png").size == (48, 48)
+    with Image.open(tmp_path / "two" / "render.png") as picture:
+        assert picture.size == (48, 48)
     record = json.loads((tmp_path / "two" / "scene.json").read_text())
     assert [obj["shape"] for obj in record["objects"]] == ["cube", "sphere"]

@@ -21,7 +21,8 @@ from igllm_pipelines.infer.pictures import PictureError, find_pictures
 
 Record = dict[str, Any]
 MAX_NAME_BYTES = 200  # of a folder; file systems allow 255, and we add some
-_SPEED = ("batch_size", "num_threads", "num_samples")  # they change no result
+# they change no result
+_SPEED = ("batch_size", "num_threads", "num_samples", "workers", "chunk_size")
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ class Reconstructor:
             RenderError: no Blender starts, or it dies of a scene again and again.
         """
         for name in pictures:
-            if name != Path(name).name or name.startswith("."):
+            if not name or name != Path(name).name or name.startswith("."):
                 raise ValueError(f"{name!r} cannot be the name of a folder")
         records = self._predictor.predict_pictures(pictures)
         drafts = [self._draft(record, out) for record in records]
