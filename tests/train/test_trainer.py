@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from igllm_pipelines.train import loop
 from igllm_pipelines.train.trainer import NonFiniteLossError
 from tests.train import tiny
 
@@ -41,6 +42,22 @@ def test_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path):
     weights = [torch.cat([p.flatten() for p in m.parameters()]) for m in runs]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+def test_weights_that_are_not_finite_are_never_a_checkpoint(tmp_path, monkeypatch):
+    class BrokenTrainer(loop.ModelTrainer):
+        def training_step(self, model, inputs, *args):
+            loss = super().training_step(model, inputs, *args)
+            if self.state.global_step == 5:
+                next(model.projector.parameters()).grad.fill_(math.inf)
+            return loss
+
+    monkeypatch.setattr(loop, "ModelTrainer", BrokenTrainer)
+    config = replace(tiny.CONFIG, save_every=2, validate_every=0)
+    with pytest.raises(NonFiniteLossError, match="no longer finite at step 6"):
+        tiny.run(tmp_path, config=config)
+    left = {path.name for path in (tmp_path / "checkpoints").glob("checkpoint-*")}
+    assert left == {"checkpoint-2", "checkpoint-4"}
 
 
 def test_nan_loss_stops_and_names_step_and_images(tmp_path, monkeypatch):

@@ -71,17 +71,21 @@ def seal(partial: Path, final: Path) -> None:
     sizes = {str(path.relative_to(partial)): path.stat().st_size for path in files}
     manifest = partial / MANIFEST
     manifest.write_text(json.dumps(sizes, indent=2) + "\n", encoding="utf-8")
-    for path in (*files, manifest):
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+    for path in (*files, manifest, *_folders(partial)):
+        _sync(path)
     shutil.rmtree(final, ignore_errors=True)
     os.replace(partial, final)
-    _sync_folder(final.parent)
+    _sync(final.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Brings the names in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _folders(folder: Path) -> list[Path]:
+    """The folder and all folders in it."""
+    return [folder, *(path for path in folder.rglob("*") if path.is_dir())]
+
+
+def _sync(path: Path) -> None:
+    """Brings a file's content, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

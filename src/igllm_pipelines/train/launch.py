@@ -32,7 +32,8 @@ from igllm_pipelines.tokens.sequences import ProgramTokens
 from igllm_pipelines.train.callbacks import Validate
 from igllm_pipelines.train.checkpoints import CheckpointError
 from igllm_pipelines.train.config import TrainingConfig
-from igllm_pipelines.train.trainer import NonFiniteLossError, Record
+from igllm_pipelines.train.loop import Record
+from igllm_pipelines.train.trainer import NonFiniteLossError
 
 logger = logging.getLogger(__name__)
 

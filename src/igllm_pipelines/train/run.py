@@ -18,7 +18,7 @@ from igllm_pipelines.train.callbacks import Validate
 from igllm_pipelines.train.checkpoints import fingerprint
 from igllm_pipelines.train.config import TrainingConfig
 from igllm_pipelines.train.data import BatchMaker, TrainingSamples
-from igllm_pipelines.train.trainer import Record, train_model
+from igllm_pipelines.train.loop import Record, train_model
 
 # they change how fast a run is and what is watched, not what it learns
 _NO_RESULT = (
@@ -46,7 +46,7 @@ def train_on_split(
     validate: Validate | None = None,
     title: str = "train",
 ) -> list[Record]:
-    """Trains `model` in place on a split; see `igllm_pipelines.train.trainer`.
+    """Trains `model` in place on a split; see `igllm_pipelines.train.loop`.
 
     With ``workers`` above 1 it is trained by so many processes that Ray Train starts,
     unless a launcher (``torchrun``, ``deepspeed``) has started them already.

@@ -1,59 +1,37 @@
-"""Training with transformers' Trainer: resumable, quiet, one progress bar.
+"""transformers' Trainer with our losses, parameter groups, schedule and checkpoints."""
 
-One process, or several that share out every batch. The losses of a step are means over
-all labelled tokens and all numbers of its global batch, so that they do not depend on
-how many processes there are nor on accumulation.
-"""
-
-import copy
-import logging
 import math
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import Trainer, TrainingArguments
 
 from igllm_pipelines.model.igllm import IGLLM
 from igllm_pipelines.model.storage import load_stored, stored_weights
 from igllm_pipelines.train import checkpoints, group
-from igllm_pipelines.train.callbacks import Progress, Validate, Validation
-from igllm_pipelines.train.compiled import compiled_blocks, eagerly
 from igllm_pipelines.train.config import TrainingConfig
-from igllm_pipelines.train.data import BatchMaker, TrainingSamples
 from igllm_pipelines.train.optimizer import (
     cosine_schedule,
     make_optimizer,
     parameter_groups,
 )
 from igllm_pipelines.train.shares import label_counts, shared_out, total_counts
-from igllm_pipelines.train.threads import torch_threads
 from igllm_pipelines.train.zero import (
-    copy_weights,
-    deepspeed_mark_removed,
     deepspeed_settings,
-    leave_out_compiled_reduction,
-    name_device,
-    whole_weights,
     zero_stage,
 )
 
-logger = logging.getLogger(__name__)
-
-Record = dict[str, float]
-
-_TRAINING = ("step", "loss", "ce", "number_mse", "learning_rate", "grad_norm")
 _KEPT_CHECKPOINTS = 2
 _WEIGHTS, _SCHEDULER = "model.safetensors", "scheduler.pt"
 
 
 class NonFiniteLossError(ArithmeticError):
-    """The loss became NaN or infinite; the message names step and images."""
+    """The loss or a weight became NaN or infinite; the message names the step."""
 
 
 class ModelTrainer(Trainer):
@@ -214,9 +192,15 @@ class ModelTrainer(Trainer):
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         name = f"checkpoint-{self.state.global_step}"
+        if not all(bool(w.isfinite().all()) for w in self.model.parameters()):
+            raise NonFiniteLossError(
+                f"weights are no longer finite at step {self.state.global_step}, so "
+                "that no checkpoint is written; lower the learning rates"
+            )
         partial = self._folder / checkpoints.PARTIAL
         with checkpoints.writing(self._folder, name):
-            checkpoints.check_room(self._folder, _checkpoint_bytes(self.model))
+            size = checkpoint_bytes(self.model, deepspeed=self.is_deepspeed_enabled)
+            checkpoints.check_room(self._folder, size)
             super()._save_checkpoint(model, trial)
             if self.is_first:
                 checkpoints.write_layout(partial / name, **self.layout())
@@ -261,141 +245,18 @@ def _arguments(config: TrainingConfig, folder: Path) -> TrainingArguments:
     return arguments
 
 
-def _checkpoint_bytes(model: IGLLM) -> int:
-    """Size of a checkpoint: what is stored, and two moments of what is trained."""
-    moments = sum(
-        8 * getattr(weight, "ds_numel", weight.numel())
+def checkpoint_bytes(model: IGLLM, *, deepspeed: bool) -> int:
+    """Size of a checkpoint: what is stored, and two moments of what is trained.
+
+    DeepSpeed stores what is trained alone: in the optimizer, and below stage 3 in the
+    model too.
+    """
+    trained = sum(
+        getattr(weight, "ds_numel", weight.numel())
         for weight in model.parameters()
         if weight.requires_grad
     )
-    return moments + sum(tensor.nbytes for tensor in stored_weights(model).values())
-
-
-@contextmanager
-def _checkpointed_activations(model: IGLLM, enabled: bool) -> Iterator[None]:
-    """Computes the language model's activations again in the backward pass."""
-    if not enabled:
-        yield
-        return
-    prefix = _checkpointing_prefix(model.language_model)
-    enable = getattr(model.language_model, f"{prefix}_enable")
-    enable(**{f"{prefix}_kwargs": {"use_reentrant": False}})
-    try:
-        yield
-    finally:
-        getattr(model.language_model, f"{prefix}_disable")()
-
-
-def _checkpointing_prefix(language_model: nn.Module) -> str:
-    """What transformers calls it: the older name is deprecated in 5.23."""
-    new = "activation_checkpointing"
-    return new if hasattr(language_model, f"{new}_enable") else "gradient_checkpointing"
-
-
-def train_model(
-    model: IGLLM,
-    samples: TrainingSamples,
-    batches: BatchMaker,
-    config: TrainingConfig,
-    folder: Path,
-    *,
-    digest: str,
-    validate: Validate | None = None,
-    title: str = "train",
-) -> list[Record]:
-    """Trains `model` in place; a killed run goes on from its last checkpoint.
-
-    Where a launcher started several processes, all of them call it and the first one
-    gets the trained model and the whole history.
-
-    Args:
-        model: what is trained.
-        samples: what it learns from, in their order.
-        batches: puts them together.
-        config: of the training.
-        folder: of the checkpoints. The last one stays, so that the same command again
-            trains nothing.
-        digest: fingerprint of everything that the result depends on; checkpoints with
-            another one are removed. Only the first process's counts.
-        validate: scores the model, ``{name: number}``, every ``validate_every`` steps.
-        title: of the progress bar.
-
-    Returns:
-        The history: records with ``step`` and either the training losses (``loss``,
-        ``ce``, ``number_mse``, ``learning_rate``, ``grad_norm``) or the scores.
-
-    Raises:
-        NonFiniteLossError: the loss became NaN or infinite.
-        CheckpointError: a checkpoint cannot be written, or is for other processes.
-        ValueError: the batch cannot be shared out among the processes.
-    """
-    name_device()
-    stage = zero_stage(config)
-    if stage:
-        leave_out_compiled_reduction()
-    # ZeRO 3 takes the weights apart: the caller's model stays whole
-    trained = copy.deepcopy(model) if stage == 3 else model
-    progress = Progress(title)
-    with ExitStack() as stack:
-        stack.enter_context(group.group_of_one(stage > 0))
-        stack.enter_context(deepspeed_mark_removed())
-        stack.enter_context(torch_threads(group.threads(config)))
-        stack.enter_context(compiled_blocks(trained, config.compile))
-        stack.enter_context(
-            _checkpointed_activations(trained, config.gradient_checkpointing)
-        )
-        stack.callback(progress.close)
-        trainer = ModelTrainer(
-            config,
-            folder,
-            model=trained,
-            train_dataset=samples,
-            data_collator=batches,
-            callbacks=[*_validation(validate, config, stage), progress],
-        )
-        trainer.remove_callback(PrinterCallback)
-        resume = _start(trainer, folder, digest)
-        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-        trainer.wait()
-        if trainer.is_first:
-            checkpoints.keep_newest(folder, 1)
-        if stage == 3:
-            copy_weights(whole_weights(trained), model)
-        if stage:
-            trainer.model_wrapped.destroy()
-    model.eval()
-    return _history(trainer.state.log_history)
-
-
-def _validation(
-    validate: Validate | None, config: TrainingConfig, stage: int
-) -> list[TrainerCallback]:
-    """The callback that scores the model, none where nobody asked for scores."""
-    if validate is None or not config.validate_every:
-        return []
-    score = eagerly(validate) if config.compile else validate
-    return [Validation(score, config.validate_every, everywhere=stage == 3)]
-
-
-def _start(trainer: ModelTrainer, folder: Path, digest: str) -> Path | None:
-    """Makes the folder ready; the checkpoint that the run goes on from."""
-    if trainer.is_first:
-        checkpoints.prepare(folder, digest)
-    trainer.wait()
-    resume = checkpoints.last_whole(folder)
-    if resume is not None:
-        checkpoints.check_layout(resume, **trainer.layout())
-        logger.info("training goes on from %s", resume)
-    return resume
-
-
-def _history(logged: list[dict[str, float]]) -> list[Record]:
-    records = []
-    for entry in logged:
-        if "scores" in entry:
-            # sorted: a resumed run reads its first part from a sorted file
-            scores = sorted(entry.keys() - {"scores", "step"})
-            records.append({name: entry[name] for name in ("step", *scores)})
-        elif "loss" in entry:
-            records.append({name: entry[name] for name in _TRAINING if name in entry})
-    return records
+    if deepspeed:
+        return 16 * trained
+    stored = sum(tensor.nbytes for tensor in stored_weights(model).values())
+    return 8 * trained + stored
