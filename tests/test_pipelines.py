@@ -70,7 +70,8 @@ def test_parts_make_up_the_domain(pipelines, domain):
     assert whole == {node.name for part in parts for node in part.nodes}
     free = pipelines[domain].inputs()
     needed = {n for n in free if not n.startswith("params:")}
-    folders = {f"{domain}.{e}.checkpoints" for e in ENCODINGS}
+    kinds = ("checkpoints", "prediction_chunks")
+    folders = {f"{domain}.{e}.{kind}" for e in ENCODINGS for kind in kinds}
     assert needed - {f"{domain}.tower_checkpoints"} == folders
 
 

@@ -21,6 +21,8 @@ def create_pipeline() -> Pipeline:
                     "encoding": "params:encoding",
                     "inference": "params:inference",
                     "variants": "params:variants",
+                    "chunks": "prediction_chunks",
+                    "ray": "params:ray",
                 },
                 "predictions",
                 name="predict",
