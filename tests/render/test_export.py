@@ -101,7 +101,8 @@ def exported(ray_session, tmp_path_factory):
 
 
 def pixels(path):
-    return np.asarray(Image.open(path).convert("RGB")).astype(float)
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB")).astype(float)
 
 
 def difference(a, b):
@@ -261,9 +262,10 @@ def test_own_models_come_from_the_glb_beside_the_script(gallery, tmp_path):
         for y in (-0.5, 0.5)
     ]
     scene = replace(scene, objects=tuple(objects))
-    made = call("export", scene, ("script",))
-    assert set(made) == {"picture", "script", "glb"}
-    for key, name in (("picture", "render.png"), ("script", "scene.py")):
+    made = call("export", scene, ("script", "blend"))
+    assert set(made) == {"picture", "script", "glb", "blend"}
+    names = {"picture": "render.png", "script": "scene.py", "blend": "scene.blend"}
+    for key, name in names.items():
         (tmp_path / name).write_bytes(made[key])
     with pytest.raises(AssertionError, match="scene.glb is missing"):
         run(["scene.py"], tmp_path)
@@ -275,23 +277,42 @@ def test_own_models_come_from_the_glb_beside_the_script(gallery, tmp_path):
         for label, (_, _, material) in glb_objects(tmp_path / "scene.glb").items()
         if "sheet" not in label
     }
+    (tmp_path / "open.py").write_text(OPEN_BLEND)
+    said = run(["open.py", "scene.blend", tmp_path / "blend.png"], tmp_path)
+    assert '"unpacked": []' in said
+    assert difference(tmp_path / "blend.png", tmp_path / "render.png") < TOLERANCE
     # the l.obj and the l.glb are blue and red, and painted ones CLEVR's red
     assert {(255, 0, 0), (0, 0, 255), RGB["red"]} <= colors
 
 
 @pytest.mark.blender
+def test_export_leaves_nothing_in_blender(furniture):
+    _, call = furniture
+    scenes = SCENES["textured"], SCENES["clevr"]
+    for scene in scenes:
+        call("export", scene, ("blend", "glb", "script"))
+    call("clear")
+    before = call("held")
+    for scene in scenes:
+        assert set(call("export", scene, ("glb",))) == {"picture", "glb"}
+    call("clear")
+    assert call("held") == before
+
+
+@pytest.mark.blender
 def test_dot_script_renders_the_dot(tmp_path):
     config = DotsConfig()
-    scene = config.draw(5, "train", 0, 0)
+    dots = [config.draw(5, "train", index, 0).objects[0] for index in range(2)]
+    scene = replace(config.nominal(), objects=tuple(dots))
     (made,) = export_scenes([scene], config, RENDERING, [tmp_path / "dot"])
     assert set(made.files) == {"scene", "picture", "script"}
     run([made.files["script"], "--", "--render", "out.png"], tmp_path)
     ours, theirs = pixels(made.files["picture"]), pixels(tmp_path / "out.png")
     assert np.abs(ours - theirs).mean() < TOLERANCE
-    centres = [
-        np.argwhere(picture[..., 1] < 128).mean(axis=0) for picture in (ours, theirs)
-    ]
-    assert centres[0] == pytest.approx(centres[1], abs=0.5)
+    for dot in dots:
+        x, y = (round(side * config.width_px - 0.5) for side in dot.location[:2])
+        for picture in (ours, theirs):
+            assert picture[y, x] == pytest.approx([255, 0, 0], abs=2)
 
 
 HOSTILE = [

@@ -1,6 +1,7 @@
 """Reads scenes from files that users hand over: label JSON and program text."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from igllm_pipelines.scene import (
 from igllm_pipelines.scene.program import WORD_ATTRIBUTES
 
 PROGRAMS = (".txt", ".py")
+MAX_PX = 8192  # of the longer side
 YAW = "rendered"  # how a yaw of CLEVR's labels is read: as their pictures show it
 _FILLED = ("location", *WORD_ATTRIBUTES, "extents")
 
@@ -85,7 +87,10 @@ class SceneReader:
             LabelError: a label lacks something; says which scene.
         """
         if path.suffix.lower() == ".json":
-            return [self._complete(path, s) for s in _read_json(path, limit)]
+            scenes = _read_json(path, limit)
+            for scene in scenes:
+                _check(path, scene)
+            return [self._complete(path, scene) for scene in scenes]
         if path.suffix.lower() in PROGRAMS:
             return [self._read_program(path)]
         raise SceneFileError(
@@ -176,6 +181,21 @@ def _read_json(path: Path, limit: int | None) -> list[Scene]:
     if isinstance(content, Mapping) and "objects" in content:
         return [scene_from_record(dict(content), str(path), YAW)]
     return read_labels(path, yaw=YAW, limit=limit)
+
+
+def _check(path: Path, scene: Scene) -> None:
+    """Raises a SceneFileError where Blender would not take a value."""
+    camera, reason = scene.camera, None
+    if camera is not None:
+        sides = (camera.width_px, camera.height_px)
+        if not all(isinstance(side, int) and side <= MAX_PX for side in sides):
+            reason = f"the image size must be whole numbers up to {MAX_PX}: {sides}"
+    for light in scene.lights:
+        number = isinstance(light.energy, int | float) and math.isfinite(light.energy)
+        if not isinstance(light.name, str) or not number:
+            reason = f"light {light.name!r}: a name and a finite energy are wanted"
+    if reason:
+        raise SceneFileError(f"{path}, {scene.image_filename}: {reason}")
 
 
 def _parse_json(path: Path) -> Any:

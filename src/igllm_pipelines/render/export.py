@@ -124,11 +124,7 @@ def export_each(
             yield index, _write(folders[index], stamped[index], made)
 
 
-def _dot_files(
-    scene: Scene, source: Any, kinds: Sequence[str]
-) -> dict[str, bytes] | str:
-    if not scene.objects or scene.objects[0].location is None:
-        return "a picture without a dot cannot be drawn"
+def _dot_files(scene: Scene, source: Any, kinds: Sequence[str]) -> dict[str, bytes]:
     made = {"picture": encode_png(dot_picture(scene, source))}
     if "script" in kinds:
         script = dot_script(scene, side_px=source.width_px, radius=source.radius)

@@ -242,6 +242,12 @@ def render_pictures(
 
 
 def dot_picture(scene: Scene, source: Any) -> Pixels:
-    """The picture of a 2D scene; `source` gives the size of image and dot."""
-    x, y, _ = scene.locations()[0]
-    return draw_dot(x, y, side_px=source.width_px, radius=source.radius)
+    """The picture of a 2D scene; `source` gives the size of image and dots."""
+    side_px, radius = source.width_px, source.radius
+    picture = np.full((side_px, side_px, 3), 255, dtype=np.uint8)
+    for obj in scene.objects:
+        if obj.location is not None:
+            x, y, _ = obj.location
+            dot = draw_dot(x, y, side_px=side_px, radius=radius)
+            picture = np.minimum(picture, dot)
+    return picture
