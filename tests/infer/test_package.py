@@ -213,6 +213,30 @@ def test_an_encoding_of_another_model_is_refused(package):
         load_package(package.folder).predictor()
 
 
+@pytest.mark.parametrize(
+    ("name", "place", "value"),
+    [
+        ("model/config.json", ("vocab_size",), 1.5),
+        ("model/config.json", ("tower", "patch_px"), -1),
+        ("model/config.json", ("tower", "pretrained"), []),
+        ("tokenizer/program_tokenizer.json", ("prefix_ids",), ["a"]),
+        ("tokenizer/program_tokenizer.json", ("conversation", "lead"), 0),
+        ("tokenizer/program_tokenizer.json", ("end_id",), ""),
+        ("tokenizer/tokenizer_config.json", ("tokenizer_class",), -1),
+    ],
+)
+def test_values_of_a_wrong_kind_are_refused(package, name, place, value):
+    file = package.folder / name
+    record = json.loads(file.read_text())
+    inner = record
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    file.write_text(json.dumps(record))
+    with pytest.raises(ModelFolderError, match="does not|cannot be read"):
+        package.predictor()
+
+
 def test_a_package_is_enough_without_the_shell(package, tmp_path):
     """Neither Kedro nor MLflow is imported; the working directory is elsewhere."""
     code = (

@@ -75,13 +75,21 @@ class ModelPackage:
             ModelFolderError: see `model.storage.load_model`; the tokenizer is broken,
                 or it is not the model's.
         """
-        tokenizer = _tokenizer(self.folder)
-        model = load_model(self.folder / MODEL)
-        _check_pair(self, model, tokenizer)
         place = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        return Predictor(
-            model.to(place), tokenizer, self.syntax, inference or self.inference
-        )
+        try:
+            tokenizer = _tokenizer(self.folder)
+            model = load_model(self.folder / MODEL)
+            _check_pair(self, model, tokenizer)
+            return Predictor(
+                model.to(place), tokenizer, self.syntax, inference or self.inference
+            )
+        except ModelFolderError:
+            raise
+        except Exception as error:  # the libraries' own, on values of a wrong kind
+            raise ModelFolderError(
+                f"{self.folder}: the model does not load "
+                f"({type(error).__name__}: {error})"
+            ) from error
 
 
 def save_package(

@@ -99,6 +99,7 @@ def pretrained_model(config: ModelConfig) -> nn.Module:
             source,
             dtype=getattr(torch, config.dtype),
             output_loading_info=True,
+            trust_remote_code=False,  # not even a question whether its code may run
             **_quantization(config.quantization),
         )
     except LanguageModelError:
