@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from igllm_pipelines.apps.reconstruct_jobs import Failure
-from igllm_pipelines.apps.reconstruction_files import read_record
+from igllm_pipelines.apps.reconstruction_files import INPUT, read_record
 from igllm_pipelines.metrics.evaluate import number_std
+from igllm_pipelines.render.export import NAMES
 from igllm_pipelines.report.pair_sheet import Pair, pair_sheets
 
 Record = Mapping[str, Any]
@@ -68,7 +69,7 @@ def _write_csv(path: Path, records: Mapping[str, Record]) -> None:
 
 def _write_sheets(out: Path, records: Mapping[str, Record]) -> list[Path]:
     """Writes the pages of the contact sheet; those of an earlier one go."""
-    for old in out.glob(f"{SHEET}*.png"):
+    for old in (*out.glob(f"{SHEET}.png"), *out.glob(f"{SHEET}_[0-9]*.png")):
         old.unlink()
     pairs = [_pair(out / folder, record) for folder, record in records.items()]
     paths = []
@@ -81,19 +82,23 @@ def _write_sheets(out: Path, records: Mapping[str, Record]) -> list[Path]:
 
 
 def _pair(folder: Path, record: Record) -> Pair:
-    files = record["files"]
-    rendering = folder / files["picture"] if "picture" in files else None
     remarks = f"log-probability {record['log_probability']:.2f}"
     if record["number_stds"]:
         remarks += f", numbers +-{number_std([record]):.3g}"
+    if score := _score(record):
+        remarks += f", score {score}"
     return Pair(
         name=record["name"],
-        input=folder / files["input"],
-        rendering=rendering,
+        input=_existing(folder / INPUT),
+        rendering=_existing(folder / NAMES["picture"]),
         program=record["program"],
         remarks=remarks,
         notes=record["notes"],
     )
+
+
+def _existing(file: Path) -> Path | None:
+    return file if file.is_file() else None
 
 
 def table_text(records: Mapping[str, Record]) -> str:
@@ -125,15 +130,21 @@ def _cells(name: str, record: Record) -> tuple[str, ...]:
     notes = list(record["notes"])
     more = f" (+{len(notes) - 1})" if len(notes) > 1 else ""
     std = number_std([record]) if record["number_stds"] else None
-    before, after = record.get("score_before"), record.get("score_after")
     return (
         _cut(name, NAME_SHOWN),
         str(record["objects"]),
         f"{record['log_probability']:.2f}",
         "" if std is None else f"{std:.3g}",
-        "" if before is None else f"{before:.4f} -> {after:.4f}",
+        _score(record),
         _cut(notes[0], NOTE_SHOWN) + more if notes else "",
     )
+
+
+def _score(record: Record) -> str:
+    """What refinement brought; empty without it."""
+    if "score_before" not in record:
+        return ""
+    return f"{record['score_before']:.5f} -> {record['score_after']:.5f}"
 
 
 def _cut(text: str, length: int) -> str:

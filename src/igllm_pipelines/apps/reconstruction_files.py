@@ -13,6 +13,10 @@ from PIL import Image
 from igllm_pipelines.infer.pictures import Pixels
 
 RECORD, PROGRAM, INPUT = "reconstruction.json", "program.txt", "input.png"
+_KEYS = {
+    *("name", "program", "objects", "log_probability", "number_stds"),
+    *("notes", "files"),
+}
 INPUT_PX = 512  # longer side of the copy of the input
 
 
@@ -55,7 +59,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    whole = isinstance(record, dict) and isinstance(record.get("files"), dict)
+    whole = isinstance(record, dict) and record.keys() >= _KEYS
     return record if whole else None
 
 

@@ -22,7 +22,7 @@ from igllm_pipelines.report.sheet_parts import (
 
 SIDE_PX = 280  # of a picture
 PAIRS_A_PAGE = 12
-TEXT_PX = 15
+TEXT_PX = 13
 FRAME, FAINT, NOTE = (200, 200, 200), (130, 130, 130), (170, 60, 0)
 
 Line = tuple[str, tuple[int, int, int], int]  # text, color, size in pixels
@@ -34,7 +34,7 @@ class Pair:
 
     Attributes:
         name: of the picture.
-        input: file of the picture.
+        input: file of the picture, None where there is none.
         rendering: file of its rendered scene, None where there is none.
         program: its text.
         remarks: below the name, ``log-probability -12.3``.
@@ -42,7 +42,7 @@ class Pair:
     """
 
     name: str
-    input: Path
+    input: Path | None
     rendering: Path | None
     program: str
     remarks: str = ""
