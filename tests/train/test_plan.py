@@ -7,15 +7,14 @@ import pytest
 from igllm_pipelines.model.build import build_model, build_tower
 from igllm_pipelines.model.config import ModelConfig, TowerConfig
 from igllm_pipelines.train.config import TrainingConfig
-from igllm_pipelines.train.plan import (
+from igllm_pipelines.train.cost import (
     STAGES,
-    Lengths,
-    TrainingPlan,
     activations,
     feature_bytes,
     flops_per_sample,
     memory,
 )
+from igllm_pipelines.train.plan import Lengths, TrainingPlan
 from igllm_pipelines.train.shapes import KNOWN, language_shape, tower_shape
 from igllm_pipelines.train.zero import SHIPPED, deepspeed_settings, shipped_names
 from tests.model.pretrained import WRITERS

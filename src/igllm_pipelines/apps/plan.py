@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from igllm_pipelines.apps.machine import FoundGpu, Missing
     from igllm_pipelines.model.config import ModelConfig
     from igllm_pipelines.scene import ProgramSyntax, Scene
-    from igllm_pipelines.train.plan import Gpu, Lengths
+    from igllm_pipelines.train.cost import Gpu
+    from igllm_pipelines.train.plan import Lengths
 
 DRAWN_SCENES = 48  # programs whose length is measured
 _TRAINS = "train_model"  # name of the node that trains a model
@@ -109,7 +110,7 @@ def trained_by(pipelines: str) -> list[tuple[str, str]]:
 
 def _chosen_gpu(name: str | None, found: Sequence["FoundGpu"]) -> tuple["Gpu", str]:
     """The GPU that is counted with, and why."""
-    from igllm_pipelines.train.plan import GPUS
+    from igllm_pipelines.train.cost import GPUS
 
     if name is not None:
         if name not in GPUS:
@@ -131,7 +132,8 @@ def _experiment(
     from igllm_pipelines.domains.variants import with_variant
     from igllm_pipelines.model.config import ModelConfig, TowerConfig
     from igllm_pipelines.train.config import FeatureConfig, TrainingConfig
-    from igllm_pipelines.train.plan import TrainingPlan, feature_bytes
+    from igllm_pipelines.train.cost import feature_bytes
+    from igllm_pipelines.train.plan import TrainingPlan
     from igllm_pipelines.train.shapes import language_shape, tower_shape
 
     def varied(config: Any, part: str) -> Any:

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from igllm_pipelines.apps.machine import Missing
-from igllm_pipelines.train.plan import (
+from igllm_pipelines.train.cost import (
     GIB,
     STAGES,
     Gpu,
-    TrainingPlan,
     feature_bytes,
     flops_per_sample,
     gpu_hours,
     memory,
 )
+from igllm_pipelines.train.plan import TrainingPlan
 
 _SMALL_STEP_FLOPS = 1e12
 
