@@ -46,6 +46,10 @@ _WORKER_ENVIRONMENT = {"env_vars": {"MALLOC_ARENA_MAX": "2"}}
 class PoolError(RuntimeError):
     """A task that cannot be done, or no actors: says which, and what happened."""
 
+    def __init__(self, text: str, given_up: str | None = None) -> None:
+        super().__init__(text)
+        self.given_up = given_up  # name of a task that killed its actors
+
 
 @dataclass(frozen=True)
 class PoolConfig:
@@ -289,7 +293,7 @@ class ActorPool:
         task.crashed_on.append(str(slot.node))
         if _num_living(task.crashed_on) >= MAX_CRASHES:
             raise self._config.error(
-                f"{task.name}: given up after {MAX_CRASHES} tries, {reason}"
+                f"{task.name}: given up after {MAX_CRASHES} tries, {reason}", task.name
             )
         logger.warning("%s: %s; trying again with a new worker", task.name, reason)
 

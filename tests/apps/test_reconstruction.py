@@ -14,8 +14,10 @@ from igllm_pipelines.domains import DOMAINS
 from igllm_pipelines.domains.clevr import ClevrConfig
 from igllm_pipelines.infer.config import InferenceConfig
 from igllm_pipelines.model.preprocess import PAD_COLOR
+from igllm_pipelines.render.pool import RenderPool
 from igllm_pipelines.scene import Scene, parse_program
 from tests.apps.packages import random_package
+from tests.apps.workers import Fragile
 
 CLEVR = DOMAINS["clevr"].syntax
 CUBE = "add(size='large', color='red', material='metal', shape='cube', loc=({}))\n"
@@ -108,6 +110,24 @@ def test_clevr_scenes_are_rendered_refined_and_exported(tmp_path) -> None:
         assert one.score_after <= one.score_before
         said = parse_program(one.program, package.syntax)
         assert len(said.objects) == len(one.scene.objects)
+
+
+@pytest.mark.slow
+def test_a_scene_that_kills_blender_is_noted_and_the_others_go_on(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(
+        "igllm_pipelines.apps.reconstruction.scene_pool",
+        lambda source, rendering: RenderPool(rendering, Fragile, ()),
+    )
+    package = random_package(tmp_path / "clevr", "clevr")
+    with Reconstructor(package, workers=1) as reconstructor:
+        first, second, third = reconstructor.reconstruct(noise(3), tmp_path / "out")
+    assert "picture" in first.files
+    assert "picture" in third.files
+    assert "picture" not in second.files
+    assert "given up after 3 tries" in second.notes[0]
+    assert second.files["program"].read_text() == second.program
 
 
 def test_a_program_stands_under_the_nominal_camera() -> None:

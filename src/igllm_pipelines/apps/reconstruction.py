@@ -27,7 +27,7 @@ from igllm_pipelines.infer.pictures import Pixels
 from igllm_pipelines.render.config import RenderingConfig
 from igllm_pipelines.render.export import ExportedScene, export_each
 from igllm_pipelines.render.job import scene_pool
-from igllm_pipelines.render.pool import RenderPool
+from igllm_pipelines.render.pool import RenderError, RenderPool
 from igllm_pipelines.render.preview import previewer
 from igllm_pipelines.report.reconstruction import Rebuilt
 from igllm_pipelines.scene import Scene, write_program
@@ -150,7 +150,7 @@ class Reconstructor:
 
         Raises:
             ValueError: a name is none of a folder.
-            RenderError: no Blender starts, or it dies of a scene again and again.
+            RenderError: no Blender starts.
         """
         for name in pictures:
             if not name or name != Path(name).name or name.startswith("."):
@@ -203,6 +203,7 @@ class Reconstructor:
                 yield draft, None
             else:
                 drawable.append((draft, draft.scene))
+        left = dict(enumerate(drawable))
         exports = export_each(
             [scene for _, scene in drawable],
             self._source,
@@ -210,8 +211,27 @@ class Reconstructor:
             [partial_folder(draft.folder) for draft, _ in drawable],
             pool=self._pool,
         )
-        for index, exported in exports:
-            yield drawable[index][0], exported
+        try:
+            for index, exported in exports:
+                draft, _ = left.pop(index)
+                yield draft, exported
+        except RenderError as error:
+            self._reopen_after(error)
+            rest = []
+            for draft, _ in left.values():
+                if draft.name == error.given_up:
+                    folder = partial_folder(draft.folder)
+                    yield draft, ExportedScene(folder, problem=str(error))
+                else:
+                    rest.append(draft)
+            yield from self._export(rest)
+
+    def _reopen_after(self, error: RenderError) -> None:
+        """Starts Blender anew after a scene that killed it; raises other errors."""
+        if error.given_up is None:
+            raise error
+        self._open.close()
+        self.__enter__()
 
     def _other_guesses(self, pictures: Mapping[str, Pixels]) -> dict[str, list[Scene]]:
         """Scenes of programs that are drawn from the model, by picture."""
@@ -232,7 +252,9 @@ class Reconstructor:
             return draft
         try:
             refined = self._refinement.refined(draft.scene, picture, guesses)
-        except ValueError as error:
+        except (ValueError, RenderError) as error:
+            if isinstance(error, RenderError):
+                self._reopen_after(error)
             return replace(draft, notes=(*draft.notes, f"it is not refined: {error}"))
         done = replace(
             draft, score_before=refined.score_before, score_after=refined.score_after
