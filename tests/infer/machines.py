@@ -32,6 +32,12 @@ LANGUAGE_MODELS = {
     "llama": (LlamaForCausalLM, LlamaConfig, {}),
     "qwen2": (Qwen2ForCausalLM, Qwen2Config, {}),
     "mistral": (MistralForCausalLM, MistralConfig, {"sliding_window": None}),
+    "window": (MistralForCausalLM, MistralConfig, {"sliding_window": 9}),
+    "windows": (
+        Qwen2ForCausalLM,
+        Qwen2Config,
+        {"use_sliding_window": True, "sliding_window": 9, "max_window_layers": 1},
+    ),
     # normalises queries and keys: the library's own forward pass is used
     "qwen3": (Qwen3ForCausalLM, Qwen3Config, {"head_dim": 8}),
 }

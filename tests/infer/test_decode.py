@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from igllm_pipelines.infer.llama import is_llama
 from igllm_pipelines.infer.predict import round_weights
 from igllm_pipelines.infer.sampling import Sampler
 from igllm_pipelines.infer.search import OneRow
@@ -24,6 +25,15 @@ HEADS = {
 }
 
 
+def test_models_of_llamas_shape_are_known():
+    known = {
+        kind
+        for kind in LANGUAGE_MODELS
+        if is_llama(random_model(kind).language_model.base_model)
+    }
+    assert known == {"llama", "qwen2", "mistral"}
+
+
 def assert_same(found, expected, atol=1e-5):
     for mine, other in zip(found, expected, strict=True):
         assert mine.ids == other.ids
@@ -33,10 +43,14 @@ def assert_same(found, expected, atol=1e-5):
         assert mine.log_probability == pytest.approx(other.log_probability, abs=1e-3)
 
 
-@pytest.mark.parametrize("heads", HEADS.values(), ids=HEADS)
-@pytest.mark.parametrize("kind", LANGUAGE_MODELS)
+CASES = [("llama", name) for name in HEADS] + [
+    (kind, "feedback") for kind in LANGUAGE_MODELS if kind != "llama"
+]
+
+
+@pytest.mark.parametrize(("kind", "heads"), CASES)
 def test_batch_size_changes_nothing_of_ragged_answers(kind, heads):
-    model = random_model(kind, **heads)
+    model = random_model(kind, **HEADS[heads])
     end_id = ragged_end(model, VISION)
     alone = answers(model, VISION, end_id=end_id, batch_size=1)
     assert len({len(answer.ids) for answer in alone}) > 3

@@ -8,6 +8,7 @@ but rows that move.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -191,3 +192,23 @@ class RowCache(Cache):
         self._starts = [start - window.first for start in self._starts]
         self._start_columns -= window.first
         window.first, window.end = 0, window.end - window.first
+
+
+def library_masks(
+    mask: Bool[Tensor, "rows 1 1 columns"] | None, config: Any
+) -> Tensor | dict[str, Tensor] | None:
+    """The mask as the library's models take it, in which some layers see less.
+
+    Args:
+        mask: which columns each row may attend to. The library makes those of layers
+            with a sliding window itself only where this is None.
+        config: of the language model.
+    """
+    window = getattr(config, "sliding_window", None)
+    if mask is None or window is None:
+        return mask
+    near = mask.clone()
+    near[..., : max(0, mask.shape[-1] - window)] = False
+    if getattr(config, "layer_types", None) is None:
+        return near
+    return {"full_attention": mask, "sliding_attention": near}

@@ -19,7 +19,7 @@ from jaxtyping import Int64
 from torch import Tensor
 from transformers import DynamicCache
 
-from igllm_pipelines.infer.cache import RowCache
+from igllm_pipelines.infer.cache import RowCache, library_masks
 from igllm_pipelines.infer.grammar import ProgramGrammar
 from igllm_pipelines.infer.llama import LlamaStep, is_llama
 from igllm_pipelines.infer.rows import Answer, Row, arranged
@@ -173,7 +173,10 @@ class Batch:
             self._states = self._llama(words, self._cache, positions, mask)
             return
         states = self._model.hidden_states(
-            words, self._cache, position_ids=positions, attention_mask=mask
+            words,
+            self._cache,
+            position_ids=positions,
+            attention_mask=library_masks(mask, self._model.language_model.config),
         )
         self._states = states[:, -1]
 
@@ -204,7 +207,7 @@ def decode(
     """
     batch_size = min(batch_size, count)
     batch = Batch(model, prompt, search, grammar, batch_size)
-    # a prompt costs less beside others, an empty row nothing for a few steps
+    # a prompt costs less beside others, and an empty row little for a few steps
     worth_it = max(1, batch_size // 8)
     waiting = 0
     while waiting < count or batch.num_images:

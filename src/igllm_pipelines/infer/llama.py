@@ -22,12 +22,9 @@ _FIXED_POSITIONS = ("default", "linear", "llama3", "yarn")
 def is_llama(base: nn.Module) -> bool:
     """Whether `LlamaStep` knows this model without its output layer."""
     config: Any = base.config
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     return (
         type(base).__name__ in _ALIKE
-        and kinds == {"full_attention"}
-        # of Mistral, which does not name its layers
-        and (config.model_type != "mistral" or config.sliding_window is None)
+        and getattr(config, "sliding_window", None) is None
         and config.rope_parameters["rope_type"] in _FIXED_POSITIONS
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Float32, Int64
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -145,7 +145,7 @@ class IGLLM(nn.Module):
         cache: Any = None,
         *,
         position_ids: Int64[Tensor, "batch sequence"] | None = None,
-        attention_mask: Bool[Tensor, "batch 1 sequence columns"] | None = None,
+        attention_mask: Tensor | Mapping[str, Tensor] | None = None,
     ) -> Float[Tensor, "batch sequence hidden"]:
         """Last hidden states.
 
@@ -153,7 +153,9 @@ class IGLLM(nn.Module):
             embeddings: of the sequences.
             cache: transformers', holds what came before; None where nothing did.
             position_ids: where the embeddings stand, None for behind the cache.
-            attention_mask: what they may attend to, None for all that came before.
+            attention_mask: what they may attend to, of shape ``(batch, 1, sequence,
+                columns)``, or one for each kind of layer; None for all that came
+                before.
         """
         states: Tensor = self.language_model.base_model(
             inputs_embeds=embeddings,
