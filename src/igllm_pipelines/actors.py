@@ -38,8 +38,7 @@ _ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else ray warns about its own plans
     "RAY_worker_niceness": "0",  # ray's default of 15 lets everything else go first
 }
-# glibc keeps up to eight heaps a core for the threads of a process: on two cores an
-# actor grew by 250 MB in its first twenty pictures
+# glibc keeps up to eight heaps a core: on two cores an actor grew by 250 MB
 _WORKER_ENVIRONMENT = {"env_vars": {"MALLOC_ARENA_MAX": "2"}}
 
 
@@ -311,8 +310,8 @@ class ActorPool:
         elif now - self._idle_since > PATIENCE_S:
             self._idle_since = now
             logger.warning(
-                "no CPU has been free for %s for %g s; still waiting",
-                _a(self._config.kind),
+                "no %s has started for %g s: it loads, or no CPU or GPU is free",
+                self._config.kind,
                 PATIENCE_S,
             )
 
