@@ -124,11 +124,13 @@ def test_logged_model_has_signature_example_and_no_code(logged):
     assert (folder / "requirements.txt").read_text().count("igllm-pipelines") == 1
 
 
-def test_package_folder_finds_what_mlflow_keeps(logged, package, monkeypatch):
-    for uri in logged[:2]:
-        found = load_package(package_folder(uri))
-        assert found.syntax == package.syntax
-        assert found.folder != package.folder
+def test_package_folder_finds_what_mlflow_keeps(logged, package):
+    found = load_package(package_folder(logged[0]))
+    assert found.syntax == package.syntax
+    assert found.folder != package.folder
+    assert package_folder(logged[1]) == found.folder
+    with pytest.raises(ModelFolderError, match="/other: MLflow cannot load it"):
+        package_folder(logged[1].replace("/model", "/other"))
     with pytest.raises(ModelFolderError, match="m-none: MLflow cannot load it"):
         package_folder("models:/m-none")
 

@@ -44,9 +44,23 @@ def _download(uri: str) -> Path:
     if server := _tracking_uri():
         mlflow.set_tracking_uri(server)
     try:
-        return Path(mlflow.artifacts.download_artifacts(uri))
+        return Path(mlflow.artifacts.download_artifacts(_stored(uri)))
     except (mlflow.MlflowException, OSError) as error:
         raise ModelFolderError(f"{uri}: MLflow cannot load it: {error}") from error
+
+
+def _stored(uri: str) -> str:
+    """``models:/<id>`` for a run's model: one on this disk is then not copied."""
+    import mlflow
+
+    run_id, _, name = uri.removeprefix("runs:/").partition("/")
+    if not uri.startswith("runs:/"):
+        return uri
+    outputs = mlflow.get_run(run_id).outputs
+    for output in outputs.model_outputs if outputs else ():
+        if mlflow.get_logged_model(output.model_id).name == name:
+            return f"models:/{output.model_id}"
+    return uri
 
 
 def _tracking_uri() -> str | None:
