@@ -37,7 +37,8 @@ STYLE = """
 #input img, #rendered img { width: 100%; height: 100%; object-fit: contain; }
 #examples .gallery { display: grid; grid-template-columns: repeat(4, 1fr); }
 #examples .gallery-item { aspect-ratio: 1; overflow: hidden; }
-#examples .gallery-item * { display: block; width: 100%; height: 100%; }
+#examples .gallery-item * { display: block; width: 100%; height: 100%;
+  max-width: none; max-height: none; }
 #program { min-height: 360px; }
 #program .cm-editor { height: 320px !important; min-height: 0 !important; }
 #files .label-clear-button { display: none; }
@@ -278,9 +279,8 @@ def describe(found: Reconstruction, seconds: float) -> str:
             f"numbers: the model is unsure of them by {mean:.2g} in the mean, "
             f"{max(stds):.2g} at most"
         )
-    if found.score_before is not None and found.score_after is not None:
-        lines.append(
-            f"refined: its picture differed from the image by "
-            f"{found.score_before:.3g}, now by {found.score_after:.3g}"
-        )
+    if (before := found.score_before) is not None and found.score_after is not None:
+        better = f"differed from the image by {before:.3g}, now {found.score_after:.3g}"
+        found_one = found.score_after < before
+        lines.append(f"refined: {better if found_one else 'nothing better was found'}")
     return "\n".join(f"- {line}" for line in [*lines, *found.notes])
