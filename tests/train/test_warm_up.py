@@ -1,3 +1,4 @@
+import math
 import resource
 from dataclasses import replace
 from functools import partial
@@ -22,7 +23,7 @@ from igllm_pipelines.train.dense_labels import (
 from igllm_pipelines.train.features import tower_features
 from igllm_pipelines.train.trainer import NonFiniteLossError
 from igllm_pipelines.train.warm_up import DenseBatches, dense_loss, warm_up_tower
-from tests.model.small import CONV
+from tests.model.small import CONV, TOWER
 
 WORDS = {"size": ("small", "large"), "color": ("red", "green", "blue")}
 LAYOUT = LabelLayout(WORDS, side=4)
@@ -80,6 +81,26 @@ def test_labels_stand_in_the_cell_of_the_centre():
     assert labels.cell.tolist() == [2 * 4 + 3]
     assert labels.words.tolist() == [[1, 2]]
     assert labels.location.tolist() == [[0, 0, 0]]
+
+
+@pytest.mark.parametrize("config", [CONV, TOWER], ids=["conv", "open_clip"])
+def test_a_cell_is_the_token_that_sees_it(config):
+    """The tokens that a dark block changes most are those of its labelled cell."""
+    tower = build_tower(replace(config, pixels="centered"), seed=1).eval()
+    side, image_px = math.isqrt(tower.num_tokens), config.image_px
+    layout = LabelLayout(WORDS, side, by_columns=tower.by_columns)
+    patch = image_px // side
+    column, row = side - 1, 0
+    images = torch.full((2, image_px, image_px, 3), 128, dtype=torch.uint8)
+    rows, columns = (slice(i * patch, (i + 1) * patch) for i in (row, column))
+    images[1, rows, columns] = 0
+    obj = replace(
+        seen((0, 0, 0)), pixel_coords=((column + 0.5) * patch, patch / 2, 9.0)
+    )
+    (cell,) = dense_labels(Scene((obj,)), layout, image_px).cell
+    with torch.no_grad():
+        plain, changed = tower(images)
+    assert int((changed - plain).norm(dim=-1).argmax()) == cell
 
 
 def test_labels_of_two_objects_in_one_cell_are_the_nearer_ones():

@@ -20,11 +20,13 @@ PIXEL_STATISTICS = {
 class Tower(nn.Module):
     """What images go through first: ``num_tokens`` tokens of ``width`` an image.
 
+    ``by_columns`` says whether they go column by column over the image or row by row.
     ``settings`` is what it was built from, JSON; it is stored with the weights.
     """
 
     num_tokens: int
     width: int
+    by_columns: bool = False
     settings: dict[str, Any]
 
 
@@ -125,6 +127,8 @@ class ConvTower(Tower):
         pixels: prepares the images.
         channels: of the 5x5 stem, then of each stage; each halves the map.
     """
+
+    by_columns = True
 
     def __init__(self, pixels: Pixels, channels: Sequence[int]) -> None:
         super().__init__()

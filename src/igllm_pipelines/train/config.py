@@ -105,7 +105,7 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class WarmUpConfig:
-    """Warm-up of a convolutional tower on dense labels.
+    """Warm-up of a tower from scratch on dense labels.
 
     Attributes:
         steps: optimizer steps; 0 for no warm-up.

@@ -28,11 +28,13 @@ class LabelLayout:
         words: the vocabulary.
         side: of the square map, in cells.
         rotation: whether there is a rotation to learn.
+        by_columns: cells go column by column, as in `ConvTower`, or row by row.
     """
 
     words: Mapping[str, tuple[str, ...]]
     side: int
     rotation: bool = False
+    by_columns: bool = True
 
     @property
     def sizes(self) -> list[int]:
@@ -40,12 +42,16 @@ class LabelLayout:
         rotation = COMPONENTS[ROTATION_REP] if self.rotation else 0
         return [1, *map(len, self.words.values()), 3, rotation]
 
+    def cell(self, column: int, row: int) -> int:
+        """The place of a cell among the tower's tokens."""
+        outer, inner = (column, row) if self.by_columns else (row, column)
+        return outer * self.side + inner
+
 
 class DenseLabels(NamedTuple):
     """Labels of the objects of one or more images.
 
-    ``image``, ``cell``: ``(num_objects,)``, which image and which cell of its map,
-    column by column as `ConvTower` reads it.
+    ``image``, ``cell``: ``(num_objects,)``, which image and which cell of its map.
     ``words``: ``(num_objects, num_attributes)``, index into the vocabulary.
     ``location``: ``(num_objects, 3)``, world metres.
     ``rotation``: ``(num_objects, 6)``, the 6d representation, or ``(num_objects, 0)``.
@@ -99,7 +105,7 @@ def dense_labels(scene: Scene, layout: LabelLayout, image_px: int) -> DenseLabel
         u, v, _ = _known(scene, obj)
         column, row = (int(c / image_px * layout.side) for c in (u, v))
         if 0 <= column < layout.side and 0 <= row < layout.side:
-            cells[column * layout.side + row] = obj
+            cells[layout.cell(column, row)] = obj
     words = [
         [_index(scene, obj, name, layout) for name in layout.words]
         for obj in cells.values()

@@ -178,7 +178,10 @@ def warm_up_tower(
         ValueError: a label lacks what is learned.
     """
     layout = LabelLayout(
-        dict(syntax.words), math.isqrt(tower.num_tokens), _has_rotation(syntax)
+        dict(syntax.words),
+        math.isqrt(tower.num_tokens),
+        rotation=_has_rotation(syntax),
+        by_columns=tower.by_columns,
     )
     batches = DenseBatches(
         scenes,
