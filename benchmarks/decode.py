@@ -53,6 +53,7 @@ BASE = Path(__file__).parents[1] / "conf/base/parameters_training.yml"
 BATCHES = (1, 8, 32)
 NUMBERS_DIFFER = 1e-4  # at most
 SYNTAX = DOMAINS["clevr"].syntax
+SCENES = ClevrConfig(max_objects=10, margin_m=0.2)  # as many objects as the official
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,6 @@ class Size:
 
     tower: TowerConfig
     model: ModelConfig
-    scenes: ClevrConfig
     answer_tokens: int
     alone: int
     told: int
@@ -74,7 +74,6 @@ def tiny() -> Size:
     return Size(
         TowerConfig(**base["tower"]["clevr"]),
         ModelConfig(**base["model"]["clevr"]),
-        ClevrConfig(),
         answer_tokens=64,
         alone=16,
         told=96,
@@ -87,7 +86,6 @@ def mid() -> Size:
     return Size(
         TowerConfig(image_px=272, frozen=True, **vit),
         ModelConfig(hidden_dim=512, layers=8, heads=8, mlp_dim=1376),
-        ClevrConfig(),
         answer_tokens=64,
         alone=4,
         told=32,
@@ -142,14 +140,14 @@ class Bench:
         shape = (count, tower.num_tokens, tower.width)
         self.features = torch.randn(shape, generator=rng)
         self.end_id = tokenizer.end_id
-        scenes = [size.scenes.draw(SEED, "train", i, 0) for i in range(size.told)]
+        scenes = [SCENES.draw(SEED, "train", i, 0) for i in range(size.told)]
         stored = ProgramTokens(encode_scenes(scenes, SYNTAX, "float", tokenizer))
         self.programs = [answer_ids(stored, row) for row in range(size.told)]
         self.grammar = ProgramGrammar(
             tokenizer,
             vocab_size,
             SYNTAX,
-            size.scenes.max_objects,
+            SCENES.max_objects,
             numbers_as_text=False,
             canonical_order=True,
         )
