@@ -288,7 +288,8 @@ def test_own_models_come_from_the_glb_beside_the_script(gallery, tmp_path):
 @pytest.mark.blender
 def test_export_leaves_nothing_in_blender(furniture):
     _, call = furniture
-    scenes = SCENES["textured"], SCENES["clevr"]
+    few = SCENES["textured"].objects[-2:]  # one with a texture, one without
+    scenes = replace(SCENES["textured"], objects=few), SCENES["clevr"]
     for scene in scenes:
         call("export", scene, ("blend", "glb", "script"))
     call("clear")
@@ -410,6 +411,7 @@ def test_same_objects_have_names_of_their_own():
         *("small red cube", "small red cube 2", "small blue cube"),
         "small red cube 3",
     ]
+    assert len({*object_names([cube] * 1100)}) == 1100
     long = object_names([SceneObject(shape="x" * 300), SceneObject(shape="x" * 300)])
     assert len(set(long)) == 2
     assert max(map(len, long)) < 60

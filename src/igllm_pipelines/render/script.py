@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -38,14 +39,14 @@ def object_names(objects: Sequence[SceneObject]) -> list[str]:
     >>> object_names([cube, cube])
     ['large red cube', 'large red cube 2']
     """
-    names: list[str] = []
+    names: dict[str, None] = {}  # in order
     for obj in objects:
         words = (obj.size, obj.color, obj.material, obj.texture, obj.shape)
         # Blender cuts long names, and what is cut may be equal
         name = " ".join(word for word in words if word)[:40]
-        tries = (f"{name} {number}" if number > 1 else name for number in range(1, 999))
-        names.append(next(name for name in tries if name not in names))
-    return names
+        numbered = (f"{name} {number}" for number in count(2))
+        names[next(n for n in chain([name], numbered) if n not in names)] = None
+    return list(names)
 
 
 def needs_glb(scene: Scene, assets: AssetsConfig | None) -> bool:
