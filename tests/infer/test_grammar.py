@@ -3,9 +3,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from igllm_pipelines.domains import DOMAINS
-from igllm_pipelines.infer.grammar import GrammarError, ProgramGrammar
+from igllm_pipelines.infer.grammar import GrammarError, ProgramGrammar, unpacked
 from igllm_pipelines.infer.predict import program_of
 from igllm_pipelines.scene.program import (
     ProgramError,
@@ -282,3 +283,16 @@ def test_grammar_allows_every_order_in_the_tokens_of_training(seed):
     arguments = [*WORDS.split(", "), "loc=([NUM], [NUM], [NUM])", "rotation=[NUM]"]
     program = f"add({', '.join(rng.permutation(arguments))})\n"
     assert allows(grammar("clevr", False), "clevr", program)
+
+
+NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+
+
+@pytest.mark.parametrize(
+    "device", ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, NO_GPU])]
+)
+def test_masks_are_unpacked_alike(device):
+    packed = np.random.default_rng(0).integers(0, 256, (3, 8), dtype=np.uint8)
+    found = unpacked(packed, 61, torch.device(device)).cpu().numpy()
+    for row, mask in zip(packed, found, strict=True):
+        assert [row[i >> 3] >> (i & 7) & 1 for i in range(61)] == mask.tolist()

@@ -208,13 +208,12 @@ class GrammarRows:
         """Appends `count` answers at their start."""
         self._rows += [self._grammar.start() for _ in range(count)]
 
-    def allowed(self) -> Bool[Tensor, "rows vocabulary"]:
-        """Which tokens may follow."""
+    def allowed(
+        self, device: torch.device | None = None
+    ) -> Bool[Tensor, "rows vocabulary"]:
+        """Which tokens may follow, on `device` or the CPU."""
         packed = np.stack([row.mask() for row in self._rows])
-        bits = np.unpackbits(
-            packed, axis=1, count=self._grammar.vocab_size, bitorder="little"
-        )
-        return torch.from_numpy(bits.view(np.bool_))
+        return unpacked(packed, self._grammar.vocab_size, device)
 
     def accept(self, tokens: Sequence[int]) -> None:
         """Goes on by one token in each answer.
@@ -234,3 +233,15 @@ class GrammarRows:
             selected.append(row.copy() if index in taken else row)
             taken.add(index)
         self._rows = selected
+
+
+def unpacked(
+    packed: Packed, count: int, device: torch.device | None = None
+) -> Bool[Tensor, "rows vocabulary"]:
+    """The first `count` bits of each row; sent to a GPU as they are, and read there."""
+    if device is None or device.type == "cpu":
+        bits = np.unpackbits(packed, axis=1, count=count, bitorder="little")
+        return torch.from_numpy(bits.view(np.bool_))
+    places = torch.arange(8, dtype=torch.uint8, device=device)
+    bytes_there = torch.from_numpy(packed).to(device)
+    return (bytes_there[:, :, None] >> places & 1).flatten(1)[:, :count].bool()
