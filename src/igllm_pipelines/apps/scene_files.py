@@ -225,9 +225,8 @@ def _filled(said: SceneObject, finished: SceneObject) -> SceneObject:
 
 def _domain_of(scene: Scene) -> str | None:
     """The domain whose code drew a scene, in whatever version."""
-    kind = scene.generator.rpartition("-")[0]
     known = {c.generator.rpartition("-")[0]: name for name, c in CONFIGS.items()}
-    return known.get(kind.removeprefix("official-"))
+    return known.get(scene.generator.rpartition("-")[0])
 
 
 def _file_name(name: str) -> str:
