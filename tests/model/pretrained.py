@@ -31,6 +31,14 @@ CORPUS = (
     "small gray blue green brown purple cyan yellow rubber sphere cylinder matte shiny",
     *("東京", "αβγ", "жжж", "größe") * 3,
 )
+SHAPE = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 512,
+}
 # as Qwen's: a word with what stands before it, one digit, marks with line ends
 _WORDS = (
     r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -114,16 +122,7 @@ def byte_fallback_tokenizer():
 def write_llama(folder: Path, seed: int = 0, **config) -> Path:
     """A Llama of 2 layers with a tokenizer that falls back to bytes."""
     tokenizer = byte_fallback_tokenizer()
-    shape = {
-        "hidden_size": 32,
-        "intermediate_size": 48,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 512,
-        "bos_token_id": 1,
-        "eos_token_id": 2,
-    }
+    shape = {**SHAPE, "bos_token_id": 1, "eos_token_id": 2}
     return _write(
         LlamaForCausalLM,
         LlamaConfig(vocab_size=len(tokenizer), **{**shape, **config}),
@@ -137,12 +136,7 @@ def write_qwen(folder: Path, seed: int = 0, **config) -> Path:
     """A Qwen of 2 layers with a byte-level tokenizer and a chat template."""
     tokenizer = byte_level_tokenizer()
     shape = {
-        "hidden_size": 32,
-        "intermediate_size": 48,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 512,
+        **SHAPE,
         "tie_word_embeddings": True,
         "bos_token_id": None,
         "eos_token_id": tokenizer.eos_token_id,

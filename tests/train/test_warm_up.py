@@ -20,7 +20,6 @@ from igllm_pipelines.train.dense_labels import (
     mirror_scene,
     stack_labels,
 )
-from igllm_pipelines.train.features import tower_features
 from igllm_pipelines.train.trainer import NonFiniteLossError
 from igllm_pipelines.train.warm_up import DenseBatches, dense_loss, warm_up_tower
 from tests.model.small import CONV, TOWER
@@ -338,14 +337,3 @@ def test_warm_up_stops_on_nan(warm_up):
     scenes = [random_scene(i) for i in range(8)]
     with pytest.raises(NonFiniteLossError, match=r"step \d+, images .*\.png"):
         warm_up(scenes, BlockImages(scenes), steps=20, learning_rate=1e30)
-
-
-def test_features_are_the_towers_outputs_in_order():
-    scenes = [random_scene(i) for i in range(5)]
-    vision, names = BlockImages(scenes), [s.image_filename for s in scenes]
-    tower = build_tower(CONV, seed=0)
-    parts = list(tower_features(tower, vision, "train", names, num_threads=1))
-    with torch.no_grad():
-        expected = tower(torch.from_numpy(vision.batch("train", names)))
-    assert parts[0].dtype == np.float16
-    np.testing.assert_allclose(np.concatenate(parts), expected, atol=2e-3)
