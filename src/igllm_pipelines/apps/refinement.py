@@ -7,9 +7,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from igllm_pipelines.infer.config import InferenceConfig
+from igllm_pipelines.infer.judge import Draw
 from igllm_pipelines.infer.moves import FREEDOMS
 from igllm_pipelines.infer.pictures import Pixels
-from igllm_pipelines.infer.refine import Draw, Refined, refine
+from igllm_pipelines.infer.refine import Refined, refine
 from igllm_pipelines.model.preprocess import PAD_COLOR
 from igllm_pipelines.scene import Scene
 

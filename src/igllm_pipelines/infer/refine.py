@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from igllm_pipelines.infer.judge import Draw, Judge, check_aspect, small_size
 from igllm_pipelines.infer.moves import (
     Freedom,
     Parameter,
@@ -33,7 +34,6 @@ from igllm_pipelines.scene.scene import Scene
 
 Array = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
-Draw = Callable[[Sequence[Scene]], Sequence[Pixels]]
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,17 @@ class RefinementConfig:
         light: standard deviation of the blur that is subtracted, in the same unit.
         saturation: difference of a channel, in [0, 1], that counts at most.
         dampings: of a step of descent, in units of the mean curvature.
-        descent_steps: between two rounds of jumps.
+        descent_steps: between two rounds of jumps, at most.
         jumps: of each object in a round.
         least_gain: of the score, as a share, for which descent goes on.
-        word_gain: of the score, as a share, that another word must bring: the model
+        jump_gain: of the score, as a share, that a jump must bring: less may be light
+            or noise that an object elsewhere happens to explain.
+        word_gain: the same of another word, or of one object less: the model
             is right more often than a small picture with unknown light.
         shrink: of the steps when they no longer pay.
-        least_step: as a share of the first one.
+        settled_step: below which a step that does not pay ends the descent, as a
+            share of the first one.
+        least_step: the shortest one, as a share of the first one.
         word_rounds: words are tried in one round of so many.
         patience: rounds without a better scene after which the search ends.
     """
@@ -60,11 +64,13 @@ class RefinementConfig:
     light: float = 0.15
     saturation: float = 0.3
     dampings: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)
-    descent_steps: int = 4
+    descent_steps: int = 8
     jumps: int = 8
     least_gain: float = 0.03
+    jump_gain: float = 0.03
     word_gain: float = 0.1
     shrink: float = 0.6
+    settled_step: float = 0.5
     least_step: float = 0.1
     word_rounds: int = 3
     patience: int = 10
@@ -126,13 +132,13 @@ def refine(
     """
     config = config or RefinementConfig()
     begin = clock()
-    height, width, _ = picture.shape
-    small = _small_size((width, height), freedom.side_px)
-    _check_aspect(scene, (width, height))
+    check_aspect(scene, picture)
+    small = small_size(picture, freedom.side_px)
     *blurs, light = (b * freedom.side_px for b in (*config.blurs, config.light))
     score = PictureScore(picture, small, blurs, light, config.saturation)
-    judge = _Judge(draw, score, small, lambda: clock() - begin < seconds)
-    judge.limit = max_evaluations
+    judge = Judge(
+        draw, score, small, lambda: clock() - begin < seconds, max_evaluations
+    )
     search = _Search(judge, freedom, config, np.random.default_rng(seed))
     before = search.start(scene)
     search.try_each([rested(scene, freedom), *candidates])
@@ -141,49 +147,12 @@ def refine(
     return Refined(after, before, search.score, judge.evaluations, clock() - begin)
 
 
-class _Judge:
-    """Draws scenes and compares them with the picture, while there is time."""
-
-    def __init__(
-        self,
-        draw: Draw,
-        score: PictureScore,
-        size_px: tuple[int, int],
-        has_time: Callable[[], bool],
-    ) -> None:
-        self._draw, self._score, self._size_px = draw, score, size_px
-        self._has_time = has_time
-        self.limit: int | None = None
-        self.evaluations = 0
-        self.heat = score.heat
-
-    @property
-    def open(self) -> bool:
-        """Whether other scenes may be drawn."""
-        left = self.limit is None or self.evaluations < self.limit
-        return left and self._has_time()
-
-    def residuals(self, scenes: Sequence[Scene]) -> Array:
-        """Those of the first scenes, ``(scenes, values)``, of all if there is room."""
-        room = None if self.limit is None else self.limit - self.evaluations
-        drawn = self._draw([self._small(scene) for scene in scenes[:room]])
-        self.evaluations += len(drawn)
-        return np.stack([self._score.residuals(picture) for picture in drawn])
-
-    def _small(self, scene: Scene) -> Scene:
-        if scene.camera is None:
-            return scene
-        width, height = self._size_px
-        camera = replace(scene.camera, width_px=width, height_px=height)
-        return replace(scene, camera=camera)
-
-
 class _Search:
     """The best scene so far and the steps that look for a better one."""
 
     def __init__(
         self,
-        judge: _Judge,
+        judge: Judge,
         freedom: Freedom,
         config: RefinementConfig,
         rng: np.random.Generator,
@@ -219,33 +188,32 @@ class _Search:
         settled = self.best
         for index in self._rng.permutation(len(self.best.objects)).tolist():
             if index < len(self.best.objects):  # one may have been taken away
-                self._jump(index)
-                if with_words:
-                    others = reworded(self.best, index, self._freedom)
-                    self.try_each(others, self._config.word_gain)
+                self._change(index, with_words)
         if self.best is not settled:
             self._step = 1.0
 
-    def try_each(self, scenes: Sequence[Scene], gain: float = 0.0) -> bool:
-        """Takes the best of these scenes if it lowers the score by more than a share.
+    def try_each(self, scenes: Sequence[Scene], gains: Sequence[float] = ()) -> None:
+        """Takes the best of these scenes if it lowers the score.
 
-        Returns:
-            whether it did.
+        Args:
+            scenes: to be drawn.
+            gains: by which share each must lower it, nothing for any.
         """
-        if not scenes or not self._judge.open:
-            return False
-        return self._take(scenes, self._judge.residuals(scenes), gain)
+        if scenes and self._judge.open:
+            self._take(scenes, self._judge.residuals(scenes), gains)
 
-    def _take(self, scenes: Sequence[Scene], rows: Array, gain: float = 0.0) -> bool:
+    def _take(
+        self, scenes: Sequence[Scene], rows: Array, gains: Sequence[float] = ()
+    ) -> None:
         scores = np.square(rows).sum(axis=1)
+        if gains:
+            scores /= 1 - np.asarray(gains[: len(rows)])
         found = int(np.argmin(scores))
-        if not scores[found] < (1 - gain) * self.score:
-            return False
-        self.best, self._residuals = scenes[found], rows[found]
-        return True
+        if scores[found] < self.score:
+            self.best, self._residuals = scenes[found], rows[found]
 
     def _descend(self) -> bool:
-        """One step of Levenberg-Marquardt; False where it brought little."""
+        """One step of Levenberg-Marquardt; False where small steps bring little."""
         before = self.score
         parameters = parameters_of(self.best, self._freedom)
         steps = np.array([self._step * p.step for p in parameters])
@@ -262,8 +230,9 @@ class _Search:
         self._take(probes, rows)
         self.try_each(trials)
         if self.score > (1 - self._config.least_gain) * before:
+            going_on = self._step > self._config.settled_step
             self._step = max(self._step * self._config.shrink, self._config.least_step)
-            return False
+            return going_on
         return True
 
     def _trials(self, parameters: Sequence[Parameter], slopes: Array) -> list[Scene]:
@@ -281,14 +250,20 @@ class _Search:
             trials.append(moved(self.best, parameters, by * units, self._freedom))
         return trials
 
-    def _jump(self, index: int) -> None:
-        """Tries one object elsewhere."""
+    def _change(self, index: int, with_words: bool) -> None:
+        """Tries one object elsewhere or with other words, whichever is best.
+
+        They compete, for each may do the other's work badly: a jump hides an object of
+        a wrong color, and a small gray one at a wrong place is better than a large one.
+        """
         pixels = self._worst_pixels(self._config.jumps // 2)
         near = self._config.jumps - len(pixels)
         places: list[tuple[float, float] | None] = [*pixels, *[None] * near]
-        self.try_each(
-            [jumped(self.best, index, p, self._freedom, self._rng) for p in places]
-        )
+        jumps = [jumped(self.best, index, p, self._freedom, self._rng) for p in places]
+        others = reworded(self.best, index, self._freedom) if with_words else []
+        gains = [self._config.jump_gain] * len(jumps)
+        gains += [self._config.word_gain] * len(others)
+        self.try_each([*jumps, *others], gains)
 
     def _worst_pixels(self, count: int) -> list[tuple[float, float]]:
         """Places in image sides, drawn where the pictures differ most."""
@@ -306,25 +281,6 @@ class _Search:
 
 def _square(values: Array) -> float:
     return float(values @ values)
-
-
-def _small_size(size_px: tuple[int, int], side_px: int) -> tuple[int, int]:
-    """Width and height of the same aspect, the longer one `side_px`."""
-    longer = max(size_px)
-    width, height = (max(1, round(side_px * length / longer)) for length in size_px)
-    return width, height
-
-
-def _check_aspect(scene: Scene, size_px: tuple[int, int]) -> None:
-    camera = scene.camera
-    if camera is None:
-        return
-    width, height = size_px
-    if abs(camera.width_px * height / (camera.height_px * width) - 1) > 0.02:
-        raise ValueError(
-            f"the camera takes pictures of {camera.width_px} x {camera.height_px} "
-            f"pixels, the one to fit has {width} x {height}: another aspect"
-        )
 
 
 def _reprojected(scene: Scene) -> Scene:
