@@ -151,14 +151,16 @@ def predicted(file: Path, split: str) -> dict[str, Scene]:
 
 def benchmark(options: argparse.Namespace) -> tuple[Errors, Errors]:
     """Errors before and after, of all images; prints a line for each."""
-    pairs = list(true_scenes(options.raw, options.split, options.images))
+    last = options.first + options.images
+    pairs = list(true_scenes(options.raw, options.split, last))
     guesses = None
     if options.predictions:
         guesses = predicted(options.predictions, options.split)
     renderer = BlenderRenderer(PREVIEW, None)
     draw_previews(renderer, [pairs[0][0]])  # the start of Cycles
     before, after = Errors.none(), Errors.none()
-    for index, (true, picture) in enumerate(pairs):
+    for index in range(options.first, len(pairs)):
+        true, picture = pairs[index]
         if guesses is None:
             guess = made_up(true, np.random.default_rng([options.seed, index]))
         elif true.image_filename in guesses:
@@ -225,6 +227,7 @@ def main() -> None:
     parser.add_argument("--raw", type=Path, help="raw data folder of CLEVR")
     parser.add_argument("--split", default="val_ID")
     parser.add_argument("--images", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="images passed over")
     parser.add_argument("--seconds", type=float, default=20.0, help="of an image")
     parser.add_argument("--evaluations", type=int, help="pictures of a search at most")
     parser.add_argument("--predictions", type=Path, help="of a model, JSON")
