@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from igllm_pipelines.infer.decode import decode
 from igllm_pipelines.infer.llama import is_llama
 from igllm_pipelines.infer.predict import round_weights
 from igllm_pipelines.infer.sampling import Sampler
 from igllm_pipelines.infer.search import OneRow
 from tests.infer.machines import (
     LANGUAGE_MODELS,
+    PROMPT,
     answers,
     pictures,
     ragged_end,
@@ -114,6 +116,28 @@ def test_drawn_answers_depend_on_their_image_alone():
     for batch_size in (3, 8):
         assert_same(answers(model, VISION, batch_size=batch_size, **options), alone)
     assert [a.ids for a in alone] != [a.ids for a in answers(model, VISION)]
+
+
+def test_rows_are_filled_again_while_others_go_on():
+    model = random_model()
+    end_id = ragged_end(model, VISION)
+    whole = answers(model, VISION, end_id=end_id, batch_size=13)
+    lengths = {place: len(answer.ids) for place, answer in enumerate(whole)}
+    loaded, complete = [], []
+
+    def load(places):
+        loaded.append((len(complete), places.start, places.stop))
+        return VISION[places]
+
+    search = OneRow(end_id, 24)
+    for place, _ in decode(model, PROMPT, load, 13, search=search, batch_size=4):
+        complete.append(place)
+    assert sorted(complete) == list(range(13))
+    assert complete != sorted(complete)  # longer ones held up no other
+    assert lengths[complete[0]] == min(lengths[place] for place in range(4))
+    for done, start, stop in loaded:
+        assert stop == min(13, done + 4)
+        assert start < stop
 
 
 def test_no_images_have_no_answers():

@@ -119,7 +119,7 @@ class Batch:
         if self._model.numeric_head is None:
             logits[:, self._model.num_id] = -torch.inf  # nothing would read its value
         if self._grammar is not None:
-            allowed = self._grammar.allowed().to(logits.device)
+            allowed = self._grammar.allowed(logits.device)
             logits.masked_fill_(~allowed, -torch.inf)
         return logits, log_probabilities
 
@@ -209,15 +209,15 @@ def decode(
     batch = Batch(model, prompt, search, grammar, batch_size)
     # a prompt costs less beside others, and an empty row little for a few steps
     worth_it = max(1, batch_size // 8)
-    waiting = 0
-    while waiting < count or batch.num_images:
-        free = min(batch_size - batch.num_images, count - waiting)
-        if free and (free >= worth_it or not batch.num_images):
-            places = slice(waiting, waiting + free)
+    asked = 0
+    while asked < count or batch.num_images:
+        waiting, free = count - asked, batch_size - batch.num_images
+        if waiting and free >= min(waiting, worth_it):
+            places = slice(asked, asked + min(waiting, free))
             rows = [Row(place, Answer()) for place in range(places.start, places.stop)]
             if rng is not None:
                 for row in rows:
                     row.rng = rng(row.image)
             batch.add(rows, load(places))
-            waiting += free
+            asked = places.stop
         yield from batch.step()
