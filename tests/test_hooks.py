@@ -7,12 +7,8 @@ from kedro.framework.hooks import _create_hook_manager
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 
-from igllm_pipelines.hooks import (
-    ExperimentRunHook,
-    GroupHook,
-    ProgressHook,
-    flatten,
-)
+from igllm_pipelines.guards import GroupHook
+from igllm_pipelines.hooks import ExperimentRunHook, ProgressHook, flatten
 
 
 @pytest.fixture

@@ -3,12 +3,8 @@
 import os
 from pathlib import Path
 
-from igllm_pipelines.hooks import (
-    ExperimentRunHook,
-    GroupHook,
-    NeedsHook,
-    ProgressHook,
-)
+from igllm_pipelines.guards import GroupHook, NeedsHook
+from igllm_pipelines.hooks import ExperimentRunHook, ProgressHook
 from igllm_pipelines.quiet import be_quiet
 from igllm_pipelines.train import group
 

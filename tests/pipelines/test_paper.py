@@ -16,7 +16,7 @@ from open_clip.transformer import VisionTransformer
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from igllm_pipelines.hooks import NeedsHook
+from igllm_pipelines.guards import NeedsHook
 from igllm_pipelines.model.config import ModelConfig, TowerConfig
 from igllm_pipelines.pipeline_registry import register_pipelines
 from igllm_pipelines.shards.features import FeatureCache
