@@ -1,6 +1,7 @@
 """``igllm demo``: a page in the browser that reconstructs images."""
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -156,7 +157,7 @@ def _test_images(domain: str, folder: Path) -> list[Path]:
 
 
 def serve(page: "gradio.Blocks", host: str, port: int | None) -> None:
-    """Shows the page until Ctrl-C.
+    """Shows the page until Ctrl-C, or until the process is told to end.
 
     Raises:
         OSError: the port is taken.
@@ -181,6 +182,7 @@ def serve(page: "gradio.Blocks", host: str, port: int | None) -> None:
     )
     if host not in LOOPBACK:
         click.echo(f"Whoever reaches {host} can use the page: it asks no password.")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # uploads go then too
     click.echo(f"{url} (Ctrl-C ends it)")
     page.block_thread()
 
