@@ -158,6 +158,17 @@ def test_results_are_no_inputs(run, tmp_path) -> None:
     run(tmp_path)
     result = run(tmp_path)
     assert "1 of 1 images are done already" in result.output
+    result = run("out")
+    assert result.exit_code == 1
+    assert "which are results" in result.output
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1"])
+def test_a_search_has_an_end(run, tmp_path, seconds) -> None:
+    draw(tmp_path / "a.png")
+    result = run("a.png", "--refine", seconds)
+    assert result.exit_code == 2
+    assert "--refine" in result.output
 
 
 @pytest.mark.parametrize(

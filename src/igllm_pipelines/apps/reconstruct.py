@@ -1,5 +1,6 @@
 """``igllm reconstruct``: images in, scenes that Blender opens out."""
 
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -95,6 +96,8 @@ def reconstruct(
     from igllm_pipelines.apps.reconstruction import Reconstructor
     from igllm_pipelines.infer.package import load_package
 
+    if not refine_s < math.inf:  # nan is none either
+        raise click.BadParameter("a number of seconds", param_hint="--refine")
     package = load_package(package_folder(model))
     inference = package.inference
     if batch_size is not None:
@@ -103,6 +106,8 @@ def reconstruct(
     paths, failures = find_inputs(images, out)
     jobs, unread = make_jobs(paths, out, fingerprint(package, inference, refine_s))
     failures += unread
+    if not jobs and not failures:
+        raise click.ClickException(f"no images but those in {out}, which are results")
     for failure in failures:
         click.echo(failure.reason, err=True)
     missing = [job for job in jobs if not job.done]
