@@ -31,16 +31,15 @@ from pathlib import Path
 import numpy as np
 import torch
 import yaml
-from jaxtyping import Float
+from decoders import Told, two_passes
 from records import Record, less_is_better, more_is_better, write_records
-from torch import Tensor
 
 from igllm_pipelines.domains import DOMAINS
 from igllm_pipelines.domains.clevr import ClevrConfig
 from igllm_pipelines.infer.decode import Prompt, decode
 from igllm_pipelines.infer.grammar import ProgramGrammar
-from igllm_pipelines.infer.rows import Answer, Row
-from igllm_pipelines.infer.search import Growth, OneRow, Search
+from igllm_pipelines.infer.rows import Answer
+from igllm_pipelines.infer.search import OneRow, Search
 from igllm_pipelines.model.build import build_model, build_tower
 from igllm_pipelines.model.config import ModelConfig, TowerConfig
 from igllm_pipelines.model.igllm import IGLLM
@@ -94,32 +93,6 @@ def mid() -> Size:
 
 
 SIZES: dict[str, Callable[[], Size]] = {"tiny": tiny, "mid": mid}
-
-
-class Told(OneRow):
-    """Says given programs, at the cost of choosing the likeliest tokens.
-
-    Args:
-        programs: tokens of each image's answer, the end token included.
-        end_id: the token that ends an answer.
-    """
-
-    def __init__(self, programs: Sequence[Sequence[int]], end_id: int) -> None:
-        super().__init__(end_id, max(map(len, programs)))
-        self._programs = programs
-
-    def grow(
-        self,
-        logits: Float[Tensor, "rows vocabulary"],
-        log_probabilities: Float[Tensor, "rows vocabulary"],
-        rows: list[Row],
-    ) -> Growth:
-        """See `Search`."""
-        told = torch.tensor(
-            [self._programs[row.image][len(row.answer.ids)] for row in rows]
-        )
-        logits.scatter_(1, told[:, None], 1e4)
-        return super().grow(logits, log_probabilities, rows)
 
 
 class Bench:
@@ -188,24 +161,10 @@ class Bench:
         )
         return [answer for _, answer in sorted(found, key=lambda each: each[0])]
 
-    @torch.inference_mode()
     def theirs(self, image: int) -> Answer:
-        """The way of the paper's code: two passes, one image."""
-        model, vision = self.model, self.features[image : image + 1]
-        prefix, question = self.prompt
-        embeddings = model.embed(vision, prefix, question[None])
-        said = model.language_model.generate(
-            inputs_embeds=embeddings,
-            attention_mask=torch.ones(embeddings.shape[:2], dtype=torch.int64),
-            max_new_tokens=self.size.answer_tokens,
-            do_sample=False,
-        )
-        sequence = model.embed(vision, prefix, torch.cat([question[None], said], 1))
-        states = model.hidden_states(sequence)
-        model.logits(states)  # their second pass is a whole one
-        before = states[:, -said.shape[1] - 1 : -1]
-        values = model.numbers(before[said == model.num_id]).value
-        return Answer(said[0].tolist(), values.tolist())
+        """The way of the paper's code."""
+        vision = self.features[image : image + 1]
+        return two_passes(self.model, self.prompt, vision, self.size.answer_tokens)
 
 
 def random_model(size: Size, vocab_size: int, num_id: int) -> IGLLM:
