@@ -171,15 +171,20 @@ def test_a_search_has_an_end(run, tmp_path, seconds) -> None:
     assert "--refine" in result.output
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["-dash.png", "two words.png", "漢字.png", ".hidden.png", "n" * 240 + ".png"],
+ODD_NAMES = (
+    *("-dash.png", "two words.png", "漢字.png", ".hidden.png", "...png", "a.b.png"),
+    *("n" * 240 + ".png", "reconstructions.json.png", "contact_sheet.png.png"),
 )
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
 def test_odd_names(run, tmp_path, name) -> None:
-    draw(tmp_path / name)
+    draw(tmp_path / "a.png").rename(tmp_path / name)
     result = run(f"./{name}")
     assert result.exit_code == 0, result.output
     assert "1 reconstructed, 0 failed" in result.output
+    (folder,) = (path for path in (tmp_path / "out").iterdir() if path.is_dir())
+    assert record(folder)["input"] == str(tmp_path / name)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 2000), (2000, 3)])

@@ -7,6 +7,7 @@ a run that was killed, or is started again with more pictures, does only what is
 import errno
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,7 +22,9 @@ from igllm_pipelines.infer.pictures import PictureError, find_pictures
 
 Record = dict[str, Any]
 MAX_NAME_BYTES = 200  # of a folder; file systems allow 255, and we add some
-# they change no result
+# names of the summaries beside the folders
+_SUMMARY = re.compile(r"reconstructions\.(json|csv)|contact_sheet(_\d+)?\.png", re.I)
+# what changes no result
 _SPEED = ("batch_size", "num_threads", "num_samples", "workers", "chunk_size")
 
 
@@ -137,6 +140,8 @@ def _shortened(name: str) -> str:
 
 def _is_free(folder: Path, source: str) -> bool:
     """Whether a picture may have this folder: nothing else's files lie there."""
+    if _SUMMARY.fullmatch(folder.name):
+        return False
     if not folder.exists():
         return True
     record = read_record(folder)
