@@ -20,10 +20,15 @@ _FIXED_POSITIONS = ("default", "linear", "llama3", "yarn")
 
 
 def is_llama(base: nn.Module) -> bool:
-    """Whether `LlamaStep` knows this model without its output layer."""
+    """Whether `LlamaStep` knows this model without its output layer.
+
+    A model whose weights are shared out among processes it does not know: they come
+    together when the library's forward pass calls a module.
+    """
     config: Any = base.config
     return (
-        type(base).__name__ in _ALIKE
+        all(weight.numel() for weight in base.parameters())
+        and type(base).__name__ in _ALIKE
         and getattr(config, "sliding_window", None) is None
         and config.rope_parameters["rope_type"] in _FIXED_POSITIONS
     )
