@@ -83,17 +83,13 @@ def trained(folder, settings, kill_at=0):
     together.run(folder, dying, **settings)
 
 
-DEEPSPEED = (
-    *("deepspeed.launcher.runner", "--num_gpus", "2", "--no_local_rank"),
-    *("--master_port", str(_free_port()), "--module"),
-)
-
-
-def launched(launcher, folder, **settings):
-    """The training in two processes that a launcher starts, as a user would."""
+def launched_by_deepspeed(folder, **settings):
+    """The training in two processes that the ``deepspeed`` command starts."""
+    launcher = ("deepspeed.launcher.runner", "--num_gpus", "2", "--no_local_rank")
     program = ("tests.train.together", str(folder), json.dumps(settings))
+    port = ("--master_port", str(_free_port()))
     return subprocess.run(
-        [sys.executable, "-m", *launcher, *program],
+        [sys.executable, "-m", *launcher, *port, "--module", *program],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         timeout=300,
@@ -132,7 +128,7 @@ def test_half_precision_learns_alike(tmp_path, alone):
 @pytest.mark.slow
 @needs_deepspeed
 def test_processes_of_the_deepspeed_command_equal_one(tmp_path, alone):
-    process = launched(DEEPSPEED, tmp_path, deepspeed="zero2")
+    process = launched_by_deepspeed(tmp_path, deepspeed="zero2")
     assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-6000:]
     assert_alike(*stored(tmp_path), alone)
 
