@@ -30,9 +30,9 @@ def tokenizer_of(folders, case, syntax=CLEVR):
     return programs.tokenizer_of(case, syntax, folders)
 
 
-def grammar(tokenizer, syntax, *, text):
+def grammar(tokenizer, syntax, *, text, max_objects=2):
     return ProgramGrammar(
-        tokenizer, len(tokenizer) + 7, syntax, 2, numbers_as_text=text
+        tokenizer, len(tokenizer) + 7, syntax, max_objects, numbers_as_text=text
     )
 
 
@@ -84,7 +84,7 @@ def masks_of_llguidance(compiled, tokenizer, syntax, ids, *, text):
     """What llguidance itself allows before each token of one answer."""
     rules = lark_grammar(
         syntax,
-        2,
+        5,
         num_id=None if text else tokenizer.num_id,
         answer_open=tokenizer.conversation.answer_open,
     )
@@ -112,7 +112,7 @@ def test_a_mask_known_from_other_answers_is_that_of_llguidance(
 ):
     syntax = programs.syntax_of(domain, "float_euler" if domain == "6dof" else "float")
     tokenizer = tokenizer_of(folders, case, syntax)
-    compiled = grammar(tokenizer, syntax, text=text)
+    compiled = grammar(tokenizer, syntax, text=text, max_objects=5)
     for seed in range(6):
         rng, state = np.random.default_rng(seed), compiled.rows(1)
         ids, masks = [], []
