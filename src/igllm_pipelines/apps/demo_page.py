@@ -17,6 +17,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
+from igllm_pipelines.apps.placing import drawn_source
 from igllm_pipelines.apps.reconstruction import Reconstruction, Reconstructor
 from igllm_pipelines.infer.pictures import PictureError, read_picture
 from igllm_pipelines.render.pool import RenderError
@@ -27,8 +28,8 @@ PREVIEW_PX, THUMBNAIL_PX = 768, 128
 DAY_S = 86400
 TITLE = "Image to scene"
 INTRODUCTION = """# Image to scene
-Drop an image: the model writes it down as a program, and Blender renders that program
-again. Turn the scene, or take it home as a `.blend`."""
+Drop an image: the model writes it down as a program, and the program's scene is
+rendered again. All of it can be taken home."""
 EMPTY = "Nothing reconstructed yet."
 BACKGROUND = (0.93, 0.93, 0.95, 1.0)
 STYLE = """
@@ -76,6 +77,7 @@ class DemoPage:
         self._reconstructor = reconstructor
         self._examples = examples
         self._folder = folder
+        self._solid = drawn_source(reconstructor.package).picture == "blender"
         with gr.Blocks(
             title=TITLE, analytics_enabled=False, delete_cache=(DAY_S, DAY_S)
         ) as self.blocks:
@@ -120,7 +122,7 @@ class DemoPage:
                 buttons=["copy"],
                 elem_id="program",
             )
-        with gr.Column(min_width=280):
+        with gr.Column(min_width=280, visible=self._solid):
             self._scene = gr.Model3D(
                 label="Scene: drag to turn it, scroll to zoom",
                 interactive=False,
