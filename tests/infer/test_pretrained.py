@@ -105,7 +105,7 @@ def masks_of_llguidance(compiled, tokenizer, syntax, ids, *, text):
 
 
 @pytest.mark.parametrize("case", ["tiny", *CASES])
-@pytest.mark.parametrize("domain", ["clevr", "6dof"])
+@pytest.mark.parametrize("domain", ["clevr", "6dof", "2d"])
 @pytest.mark.parametrize("text", [False, True])
 def test_a_mask_known_from_other_answers_is_that_of_llguidance(
     folders, case, domain, text
