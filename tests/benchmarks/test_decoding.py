@@ -58,17 +58,26 @@ def test_told_models_say_the_programs(bench, masked):
     assert len({len(ids) for ids in expected}) > 3
 
 
+def test_runaways_are_cut_at_their_length(bench):
+    found = bench.told(range(4), 4, runaway=True)
+    assert [len(answer.ids) for answer in found][3] == 499
+    assert max(len(answer.ids) for answer in found[:3]) < 150
+
+
 def test_every_way_is_measured(bench):
     seconds = measure(bench, rounds=1)
     assert min(seconds.values()) > 0
-    assert {"baseline", "batch 1", "batch 32", "grammar", "waiting"} <= set(seconds)
+    expected = {"baseline", "batch 1", "batch 32", "grammar", "runaway waiting"}
+    assert expected <= set(seconds)
 
 
 def test_records_compare_with_the_baseline():
     seconds = {"baseline": 8.0, "batch 1": 4.0, "batch 8": 2.0, "batch 32": 0.5}
     seconds |= {"free": 1.0, "grammar": 1.25, "waiting": 1.5}
+    assert len(comparisons("tiny", seconds)) == 5
+    seconds |= {"runaway": 2.0, "runaway waiting": 5.0}
     records = comparisons("tiny", seconds)
-    assert [record.ratio for record in records] == [2, 4, 16, 0.8, 1.5]
+    assert [record.ratio for record in records] == [2, 4, 16, 0.8, 1.5, 2.5]
     assert [records[0].ours, records[0].baseline] == [0.25, 0.125]
     assert len(list(table(records))) == len(records) + 1
 
@@ -86,4 +95,4 @@ def test_command_writes_records(tmp_path):
     small = ["--sizes", "tiny", "--rounds", "1", "--checked", "1"]
     command = [sys.executable, decode.__file__, *small]
     subprocess.run([*command, "--json", str(file)], check=True, capture_output=True)
-    assert len(json.loads(file.read_text())) == 5
+    assert len(json.loads(file.read_text())) == 6
