@@ -75,6 +75,7 @@ class Way:
     labelled: bool = False
     grouped: bool = False
     maskless: bool = False
+    trimmed: bool = False
     fused: bool = False
 
 
@@ -84,6 +85,7 @@ SAVINGS = {
     "labelled": "logits at labelled positions only",
     "grouped": "batches by length",
     "maskless": "no mask of the padding",
+    "trimmed": "last MLP at text positions only",
     "fused": "AdamW in one kernel",
 }
 
@@ -192,7 +194,7 @@ class Bench:
 
     def losses(self, way: Way, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Cross-entropy and the numbers' loss."""
-        if way.maskless and way.labelled:
+        if way.trimmed:
             output = self.model(**batch)
             return output.ce, output.number_loss
         everywhere, masked = not way.labelled, not way.maskless

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from igllm_pipelines.model.language import next_token_logits
+from igllm_pipelines.model.last_layer import last_mlp_from
 from igllm_pipelines.model.numbers import (
     NumberEstimate,
     NumberTokenLoss,
@@ -203,9 +204,10 @@ class IGLLM(nn.Module):
             numbers: the value at each ``[NUM]``.
         """
         sequence = self.embed(vision, prefix_ids, input_ids, numbers)
-        states = self.hidden_states(sequence)
         # the state before a token predicts it; the text has one state each
-        predicting = states[:, -input_ids.shape[1] - 1 : -1]
+        first = sequence.shape[1] - input_ids.shape[1] - 1
+        with last_mlp_from(self.language_model.base_model, first):
+            predicting = self.hidden_states(sequence)[:, first:-1]
         labelled = labels != IGNORE
         # the vocabulary's matrix is applied only where there is a label
         logits = self.logits(predicting[labelled])
