@@ -12,8 +12,8 @@ from igllm_pipelines.report.tables import (
     format_metric,
     metrics_table,
     split_title,
-    summary_text,
 )
+from igllm_pipelines.report.terminal import summary_text
 
 CLEVR: Metrics = {
     "char": {

@@ -34,8 +34,8 @@ from igllm_pipelines.report.tables import (
     Metrics,
     metrics_table,
     split_title,
-    summary_text,
 )
+from igllm_pipelines.report.terminal import summary_text
 from igllm_pipelines.scene import ProgramSyntax, Scene
 from igllm_pipelines.scene.program import WORD_ATTRIBUTES
 

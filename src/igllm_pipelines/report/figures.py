@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from igllm_pipelines.report.tables import METRICS, PAPER, Metrics
+from igllm_pipelines.report.paper import PAPER
+from igllm_pipelines.report.tables import METRICS, Metrics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -71,7 +71,6 @@ def make_page(
     html = _render(
         domain=domain,
         table=table,
-        groups=_groups(table),
         metrics=METRICS,
         notes=notes,
         figures=figures,
@@ -98,17 +97,6 @@ def png_bytes(image: Image) -> bytes:
     buffer = BytesIO()
     PillowImage.fromarray(np.ascontiguousarray(image)).save(buffer, format="PNG")
     return buffer.getvalue()
-
-
-def _groups(table: MetricsTable) -> list[tuple[str, int]]:
-    """Titles of neighbouring columns and how many columns they span."""
-    groups: list[tuple[str, int]] = []
-    for split, _ in table.columns:
-        if groups and groups[-1][0] == split:
-            groups[-1] = (split, groups[-1][1] + 1)
-        else:
-            groups.append((split, 1))
-    return groups
 
 
 def _render(**context: Any) -> str:

@@ -1,66 +1,20 @@
 """Tables of metrics, ours beside the paper's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
-from typing import TYPE_CHECKING
+from itertools import groupby
 
-if TYPE_CHECKING:
-    from rich.table import Table
+from igllm_pipelines.report.paper import PAPER
 
 Metrics = Mapping[str, Mapping[str, Mapping[str, float]]]
 """``{encoding: {split: {metric: number}}}``"""
+Measured = Mapping[str, float | None]
+"""``{value, low, high, samples}``, or ``{difference, low, high, samples}``"""
+Intervals = Mapping[str, Mapping[str, Mapping[str, Measured]]]
+"""``{encoding: {split: {metric: Measured}}}``"""
+Comparison = Mapping[str, Mapping[str, Measured]]
+"""``{split: {metric: Measured}}``, char minus float on the same scenes"""
 
-# Tables 1 to 3 of the paper: split -> metric -> encoding; we do not have Table 1's
-# material row
-PAPER: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]] = {
-    "clevr": {
-        "val_ID": {
-            "l2": {"char": 0.21, "float": 0.16},
-            "size": {"char": 99.71, "float": 99.77},
-            "color": {"char": 99.58, "float": 99.71},
-            "shape": {"char": 99.51, "float": 99.59},
-        },
-        "val_OOD": {
-            "l2": {"char": 0.22, "float": 0.17},
-            "size": {"char": 99.74, "float": 99.80},
-            "color": {"char": 98.60, "float": 98.14},
-            "shape": {"char": 93.50, "float": 93.14},
-        },
-    },
-    "6dof": {
-        "val_ID": {
-            "l2": {"char": 0.02, "float": 0.04},
-            "geodesic": {"char": 5.03, "float": 6.18},
-            "color": {"char": 79.10, "float": 81.90},
-            "material": {"char": 99.00, "float": 99.00},
-            "shape": {"char": 99.80, "float": 100.00},
-        }
-    },
-    "shapenet": {
-        "val_ID": {
-            "l2": {"char": 0.23, "float": 0.21},
-            "geodesic": {"char": 8.05, "float": 5.78},
-            "count": {"char": 0.01, "float": 0.01},
-            "color": {"char": 80.96, "float": 84.27},
-            "shape": {"char": 91.96, "float": 94.05},
-            "category": {"char": 97.92, "float": 98.58},
-        },
-        "val_OOD_texture": {
-            "l2": {"char": 0.28, "float": 0.26},
-            "geodesic": {"char": 12.95, "float": 9.79},
-            "count": {"char": 0.04, "float": 0.05},
-            "shape": {"char": 76.89, "float": 81.67},
-            "category": {"char": 96.48, "float": 97.65},
-        },
-        "val_OOD_shape": {
-            "l2": {"char": 0.37, "float": 0.36},
-            "geodesic": {"char": 44.47, "float": 41.31},
-            "count": {"char": 0.05, "float": 0.05},
-            "category": {"char": 86.52, "float": 88.23},
-        },
-    },
-}
 SPLIT_TITLES: Mapping[str, Mapping[str, str]] = {
     "2d": {
         "val_ID": "ID: training cells",
@@ -161,16 +115,26 @@ METRICS: Mapping[str, Metric] = {
 
 @dataclass(frozen=True)
 class Cell:
-    """One number as text; `best` marks the better encoding of ours."""
+    """One number as text.
+
+    Attributes:
+        text: the number.
+        interval: where it lies with 95 % confidence, empty where that is not known.
+        best: it is the better one of ours; of a difference, that it is not chance.
+        worse: it is worse than the paper's.
+        paper: it is the paper's.
+    """
 
     text: str
+    interval: str = ""
     best: bool = False
+    worse: bool = False
     paper: bool = False
 
 
 @dataclass(frozen=True)
 class MetricsTable:
-    """A table as data, for the terminal and for the page alike.
+    """A table as data, for the terminal, the page and files alike.
 
     Attributes:
         columns: ``(split title, column title)`` of every cell.
@@ -179,6 +143,16 @@ class MetricsTable:
 
     columns: tuple[tuple[str, str], ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """Titles of neighbouring columns and how many columns they span."""
+        return [(t, len(list(same))) for t, same in groupby(c[0] for c in self.columns)]
+
+    @property
+    def some_worse(self) -> bool:
+        """Whether any of our numbers is worse than the paper's."""
+        return any(cell.worse for _, cells in self.rows for cell in cells)
 
 
 def format_metric(name: str, value: float | None) -> str:
@@ -193,7 +167,36 @@ def format_metric(name: str, value: float | None) -> str:
     return text.replace("e-0", "e-").replace("e+00", "")
 
 
-def metrics_table(domain: str, metrics: Metrics, splits: Sequence[str]) -> MetricsTable:
+def format_interval(name: str, measured: Measured) -> str:
+    """An interval as text, empty where it is not known.
+
+    >>> format_interval("l2", {"low": 0.581, "high": 0.64})
+    '0.58 to 0.64'
+    """
+    low, high = measured.get("low"), measured.get("high")
+    if low is None or high is None:
+        return ""
+    return f"{format_metric(name, low)} to {format_metric(name, high)}"
+
+
+def is_worse(name: str, value: float | None, paper: float | None) -> bool:
+    """Whether ours is worse than the paper's, to the two decimals that it prints.
+
+    >>> is_worse("l2", 0.214, 0.21), is_worse("color", 99.1, 99.58)
+    (False, True)
+    """
+    if value is None or paper is None:
+        return False
+    ours = round(value, 2)
+    return ours > paper if METRICS[name].lower_is_better else ours < paper
+
+
+def metrics_table(
+    domain: str,
+    metrics: Metrics,
+    splits: Sequence[str],
+    intervals: Intervals | None = None,
+) -> MetricsTable:
     """Rows are metrics; each split has our encodings, then the paper's."""
     encodings = list(metrics)
     paper = PAPER.get(domain, {})
@@ -208,11 +211,43 @@ def metrics_table(domain: str, metrics: Metrics, splits: Sequence[str]) -> Metri
         for name in METRICS
         if any(name in metrics[e].get(split, {}) for e in encodings for split in splits)
     ]
-    rows = [
-        (name, tuple(c for s in splits for c in _cells(name, s, metrics, paper.get(s))))
-        for name in measured
-    ]
-    return MetricsTable(tuple(columns), tuple(rows))
+
+    def cells(name: str) -> Iterator[Cell]:
+        for split in splits:
+            values = {e: m.get(split, {}).get(name) for e, m in metrics.items()}
+            known = {
+                encoding: of_splits.get(split, {}).get(name, {})
+                for encoding, of_splits in (intervals or {}).items()
+            }
+            theirs = paper[split].get(name, {}) if split in paper else None
+            yield from _cells(name, values, known, theirs)
+
+    rows = tuple((name, tuple(cells(name))) for name in measured)
+    return MetricsTable(tuple(columns), rows)
+
+
+def comparison_table(
+    domain: str, comparison: Comparison, splits: Sequence[str]
+) -> MetricsTable:
+    """Char minus float by split; differences that are not chance are marked."""
+    shown = [split for split in splits if comparison.get(split)]
+    names = [n for n in METRICS if any(n in comparison[split] for split in shown)]
+    rows = tuple(
+        (name, tuple(_difference(name, comparison[s].get(name, {})) for s in shown))
+        for name in names
+    )
+    columns = tuple((split_title(domain, split), "char - float") for split in shown)
+    return MetricsTable(columns, rows)
+
+
+def _difference(name: str, measured: Measured) -> Cell:
+    value, low, high = (measured.get(key) for key in ("difference", "low", "high"))
+    if value is None:
+        return Cell("–")
+    sure = low is not None and high is not None and (low > 0 or high < 0)
+    text = format_metric(name, value)
+    sign = "+" if value > 0 else ""
+    return Cell(f"{sign}{text}", format_interval(name, measured), best=sure)
 
 
 def split_title(domain: str, split: str) -> str:
@@ -223,110 +258,28 @@ def split_title(domain: str, split: str) -> str:
 
 def _cells(
     name: str,
-    split: str,
-    metrics: Metrics,
-    paper: Mapping[str, Mapping[str, float]] | None,
+    values: Mapping[str, float | None],
+    intervals: Mapping[str, Measured],
+    paper: Mapping[str, float] | None,
 ) -> list[Cell]:
-    values = {e: splits.get(split, {}).get(name) for e, splits in metrics.items()}
+    """The cells of a split: ours by encoding, then the paper's where it has any."""
     known = [value for value in values.values() if value is not None]
     pick = min if METRICS[name].lower_is_better else max
     # where all are equal, none is better
     best = pick(known) if len(set(known)) > 1 else None
     cells = [
-        Cell(format_metric(name, value), best=best is not None and value == best)
-        for value in values.values()
+        Cell(
+            format_metric(name, value),
+            format_interval(name, intervals.get(encoding, {})),
+            best=best is not None and value == best,
+            worse=is_worse(name, value, (paper or {}).get(encoding)),
+        )
+        for encoding, value in values.items()
     ]
     if paper is None:
         return cells
-    theirs = paper.get(name, {})
-    return cells + [Cell(_fixed(theirs.get(e)), paper=True) for e in metrics]
+    return cells + [Cell(_fixed(paper.get(e)), paper=True) for e in values]
 
 
 def _fixed(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
-
-
-_SPLITS_A_TABLE = 2  # more do not fit into a terminal
-
-
-def terminal_tables(
-    domain: str, metrics: Metrics, splits: Sequence[str]
-) -> list["Table"]:
-    """The tables for the terminal; the better of our encodings is bold."""
-    starts = range(0, len(splits), _SPLITS_A_TABLE)
-    return [
-        _terminal_table(domain, metrics, splits[start : start + _SPLITS_A_TABLE])
-        for start in starts
-    ]
-
-
-def _terminal_table(domain: str, metrics: Metrics, splits: Sequence[str]) -> "Table":
-    from rich.markup import escape
-    from rich.table import Table
-
-    content = metrics_table(domain, metrics, splits)
-    table = Table(title=f"{domain}: {', '.join(metrics)}", title_justify="left")
-    table.add_column("metric", no_wrap=True)
-    for split, column in content.columns:
-        name = split.partition(" ")[0].replace("OOD_", "OOD\n")
-        table.add_column(f"{name}\n{column}", justify="right", vertical="bottom")
-    for name, cells in content.rows:
-        table.add_row(escape(METRICS[name].title), *(_markup(cell) for cell in cells))
-    return table
-
-
-def encodings_text(
-    domain: str, metrics: Metrics, name: str, splits: Sequence[str]
-) -> str:
-    """One metric of many encodings for the terminal: a row each, a column a split.
-
-    >>> metrics = {"float_quat": {"val_ID": {"geodesic": 8.25}}}
-    >>> print(encodings_text("so3", metrics, "geodesic", ["val_ID"]))
-    so3: Geod. [deg]    val_ID
-    float_quat             8.2
-    """
-    title = f"{domain}: {METRICS[name].title}"
-    rows = [(title, *splits)] + [
-        (encoding, *(format_metric(name, m.get(s, {}).get(name)) for s in splits))
-        for encoding, m in metrics.items()
-    ]
-    left, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
-    return "\n".join(
-        "    ".join([row[0].ljust(left), *map(str.rjust, row[1:], widths)])
-        for row in rows
-    )
-
-
-def _markup(cell: Cell) -> str:
-    if cell.best:
-        return f"[bold]{cell.text}[/bold]"
-    return f"[dim]{cell.text}[/dim]" if cell.paper else cell.text
-
-
-def summary_text(
-    domain: str,
-    metrics: Metrics,
-    splits: Sequence[str],
-    notes: Sequence[str],
-    paths: Mapping[str, str],
-) -> str:
-    """What a run says at its end: the table, what to read from it, where things lie.
-
-    Args:
-        domain: whose metrics these are.
-        metrics: of both encodings.
-        splits: the test splits, in-distribution first.
-        notes: sentences under the table.
-        paths: ``{title: path}`` of what was made.
-    """
-    from rich.console import Console
-
-    console = Console(file=StringIO(), width=100, no_color=True, force_terminal=False)
-    with console.capture() as captured:
-        for table in terminal_tables(domain, metrics, splits):
-            console.print(table)
-        for note in notes:
-            console.print(note, markup=False, highlight=False)
-        for title, path in paths.items():
-            console.print(f"{title}: {path}", markup=False, soft_wrap=True)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())

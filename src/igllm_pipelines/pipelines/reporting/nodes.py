@@ -99,7 +99,7 @@ def summarize(
 def compare_rotations(domain: str, **of_encodings: Any) -> tuple[dict[str, Any], str]:
     """Metrics of each encoding by its name, and their geodesic errors as a table."""
     from igllm_pipelines.domains import DOMAINS
-    from igllm_pipelines.report.tables import encodings_text
+    from igllm_pipelines.report.terminal import encodings_text
 
     metrics = _of("metrics", of_encodings)
     splits = DOMAINS[domain].splits[1:]
