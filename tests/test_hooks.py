@@ -129,28 +129,40 @@ def test_loss_curve_is_logged_by_step(client):
     assert curve[0].timestamp < curve[1].timestamp
 
 
-def test_a_comparison_is_kept_as_an_artifact(client):
-    metrics = {"float_quat": {"val_ID": {"geodesic": 8.0}}}
-    compare = Node(lambda: metrics, None, "rotations", name="compare")
-    parent = run(Pipeline([compare], namespace="so3"))
-    files = client.list_artifacts(parent, "so3")
-    assert [file.path for file in files] == ["so3/rotations.json"]
-
-
-def test_an_ablation_is_kept_as_a_table(client):
+@pytest.mark.parametrize("study", ["ablation", "efficiency", "rotation"])
+def test_a_study_is_kept_as_a_table(client, study):
     rows = [
         {"encoding": "float", "mean": 1.0, "ratio": None, "range": {"mse": [1, 2]}},
         {"encoding": "float_linear", "mean": 3.0, "ratio": {"mean": 3.0, "low": 2.0}},
     ]
-    tabulate = Node(lambda: rows, None, "ablation", name="tabulate")
+    tabulate = Node(lambda: rows, None, study, name="tabulate")
     parent = run(Pipeline([tabulate], namespace="2d"))
     files = {file.path for file in client.list_artifacts(parent, "2d")}
-    assert files == {"2d/ablation.json", "2d/ablation_table.json"}
+    assert files == {f"2d/{study}.json", f"2d/{study}_table.json"}
     import mlflow
 
-    table = mlflow.load_table("2d/ablation_table.json", run_ids=[parent])
+    table = mlflow.load_table(f"2d/{study}_table.json", run_ids=[parent])
     assert table["encoding"].tolist() == ["float", "float_linear"]
     assert table["ratio.mean"].tolist()[1] == 3.0
+
+
+def test_plot_of_a_study_lies_beside_its_summary(client, tmp_path):
+    import mlflow
+    from kedro.io import DataCatalog
+
+    from igllm_pipelines.datasets.files import FilesDataset
+
+    files = FilesDataset(filepath=str(tmp_path / "files"))
+    files.save({"plot.png": b"picture", "table.csv": b"encoding"})
+    hook = ExperimentRunHook()
+    with mlflow.start_run() as run:
+        catalog = DataCatalog({"2d.efficiency.files": files})
+        hook.before_pipeline_run(run_params={}, catalog=catalog)
+        hook.after_dataset_saved("2d.efficiency.files", {})
+        hook.after_dataset_saved("2d.efficiency.summary", "a table")
+    found = {f.path for f in client.list_artifacts(run.info.run_id, "2d.efficiency")}
+    names = ("plot.png", "summary.txt", "table.csv")
+    assert found == {f"2d.efficiency/{name}" for name in names}
 
 
 def test_two_runs_in_one_process_do_not_mix(client):

@@ -54,8 +54,9 @@ def loaded_modules(statement):
 
 def test_every_part_has_its_name(pipelines):
     parts = {f"{d}.{p}" for d in DOMAINS for p in ("data", *ENCODINGS, "report")}
-    compared = {"so3.rotations", "2d.ablation", "clevr.ablation"}
-    assert set(pipelines) == {*DOMAINS, *parts, *compared, "__default__"}
+    ablations = {"2d.ablation", "clevr.ablation"}
+    studies = {"2d.efficiency", "so3.rotation", *ablations}
+    assert set(pipelines) == {*DOMAINS, *parts, *studies, "__default__"}
 
 
 def test_default_runs_2d_and_clevr(pipelines):
@@ -75,24 +76,32 @@ def test_parts_make_up_the_domain(pipelines, domain):
     assert needed - {f"{domain}.tower_checkpoints"} == folders
 
 
-def test_rotations_train_every_representation(pipelines):
-    names = {node.name for node in pipelines["so3.rotations"].nodes}
-    trained = {name.split(".")[1] for name in names if name.endswith("train_model")}
-    assert trained == {f"float_{rep}" for rep in COMPONENTS}
-    # not in the domain's own line: it would take too long
-    assert not names & {node.name for node in pipelines["so3"].nodes}
-
-
 @pytest.mark.parametrize("env", ["local", "test"])
-def test_ablations_compare_known_variants(env):
+def test_studies_compare_known_variants(env):
     from igllm_pipelines.domains.variants import PARTS, overrides
-    from igllm_pipelines.study.config import AblationConfig
+    from igllm_pipelines.study.config import StudyConfig
 
     parameters = config(env)["parameters"]
-    for ablation in parameters["ablation"].values():
-        for encoding in AblationConfig(**ablation).encodings:
-            for part in PARTS:
-                overrides(parameters["variants"], encoding, part)
+    for name in ("ablation", "efficiency", "rotation"):
+        for fields in parameters[name].values():
+            study = StudyConfig(**fields)
+            for encoding in study.bases:
+                for part in PARTS:
+                    overrides(
+                        {**parameters["variants"], **study.variants}, encoding, part
+                    )
+
+
+def test_rotation_study_trains_every_representation():
+    encodings = config("local")["parameters"]["rotation"]["so3"]["encodings"]
+    assert set(encodings) == {f"float_{rep}" for rep in COMPONENTS}
+
+
+def test_studies_are_not_in_a_domains_own_line(pipelines):
+    # they would take too long
+    studies = {n.name for n in pipelines["so3.rotation"].nodes}
+    assert studies == {"so3.run_rotation", "so3.tabulate_rotation"}
+    assert not studies & {n.name for n in pipelines["so3"].nodes}
 
 
 def test_encodings_are_what_their_names_say_by_default():

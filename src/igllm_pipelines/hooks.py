@@ -15,6 +15,7 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 
 logger = logging.getLogger("igllm_pipelines")
+_STUDIES = ("ablation", "efficiency", "rotation")  # datasets that are rows of a table
 _BATCH = 1000  # MLflow's limit of metrics in one call
 
 
@@ -130,11 +131,11 @@ class ExperimentRunHook:
             mlflow.log_metrics({k.replace(".", "/"): v for k, v in _numbers(data)})
         elif leaf == "metrics":
             mlflow.log_dict(data, f"{namespace}/metrics.json")
-        elif leaf == "rotations":
-            mlflow.log_dict(data, f"{namespace}/rotations.json")
-        elif leaf == "ablation":
-            mlflow.log_dict(data, f"{namespace}/ablation.json")
-            mlflow.log_table(_table(data), f"{namespace}/ablation_table.json")
+        elif leaf in _STUDIES:
+            mlflow.log_dict(data, f"{namespace}/{leaf}.json")
+            mlflow.log_table(_table(data), f"{namespace}/{leaf}_table.json")
+        elif leaf == "files":
+            self._log_folder(dataset_name, namespace)
         elif leaf == "summary":
             mlflow.log_text(data, f"{namespace}/summary.txt")
         elif leaf == "model":

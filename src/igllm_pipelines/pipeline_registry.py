@@ -8,25 +8,26 @@ from kedro.pipeline import Pipeline
 
 from igllm_pipelines.domains import DOMAINS, ENCODINGS
 from igllm_pipelines.pipelines import (
-    ablation,
     evaluation,
     inference,
     rendering,
     reporting,
+    study,
     tokenization,
     training,
     validation,
 )
-from igllm_pipelines.scene.rotations import COMPONENTS
 
 DEFAULT = ("2d", "clevr")
-# what `so3.rotations` compares
-ROTATIONS = tuple(f"float_{representation}" for representation in COMPONENTS)
-# the domains whose model variants are compared
-ABLATIONS = ("2d", "clevr")
+# studies by domain: each has parameters of its name
+STUDIES = {
+    "2d": ("ablation", "efficiency"),
+    "clevr": ("ablation",),
+    "so3": ("rotation",),
+}
 _OF_DOMAIN = (
     *("scenes", "rendering", "tower", "warm_up", "model", "training"),
-    "ablation",
+    *("ablation", "efficiency", "rotation"),
 )
 _SHARED = (
     *("seed", "ray", "features", "inference", "reporting"),
@@ -97,28 +98,17 @@ def report_pipeline(domain: str) -> Pipeline:
     return _piece(reporting.create_pipeline(), domain, of_encoding)
 
 
-def rotations_pipeline(domain: str) -> Pipeline:
-    """Every representation of rotations trained alike, and their errors as a table."""
-    compare = _piece(
-        reporting.create_comparison_pipeline(ROTATIONS),
-        domain,
-        {f"metrics_{name}": f"{domain}.{name}.metrics" for name in ROTATIONS},
-        outputs={"rotations_summary": f"{domain}.rotations.summary"},
-    )
-    return sum((encoding_pipeline(domain, name) for name in ROTATIONS), compare)
-
-
-def ablation_pipeline(domain: str) -> Pipeline:
-    """Variants of the model, trained from several seeds, and their errors as a table.
+def study_pipeline(domain: str, name: str) -> Pipeline:
+    """Models trained alike from several seeds, and their errors as one table.
 
     It needs what ``<domain>.data`` makes.
     """
-    outputs = ("runs", "summary")
+    outputs = ("runs", "files", "summary")
     return _piece(
-        ablation.create_pipeline(),
+        study.create_pipeline(name),
         domain,
         {},
-        outputs={f"ablation_{name}": f"{domain}.ablation.{name}" for name in outputs},
+        outputs={f"{name}_{output}": f"{domain}.{name}.{output}" for output in outputs},
     )
 
 
@@ -133,7 +123,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         }
         pipelines |= {f"{domain}.{name}": part for name, part in parts.items()}
         pipelines[domain] = sum(parts.values(), Pipeline([]))
-    pipelines["so3.rotations"] = rotations_pipeline("so3")
-    pipelines |= {f"{d}.ablation": ablation_pipeline(d) for d in ABLATIONS}
+    for domain, names in STUDIES.items():
+        pipelines |= {f"{domain}.{n}": study_pipeline(domain, n) for n in names}
     pipelines["__default__"] = sum((pipelines[d] for d in DEFAULT), Pipeline([]))
     return pipelines

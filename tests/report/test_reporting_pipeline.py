@@ -142,22 +142,3 @@ def test_reports_on_official_pictures_draw_nothing_again(
     assert "1 dot" not in page
     summary = " ".join(catalog.load("summary").split())
     assert "vicuna-7b-v1.3, tuned on the official images for 10 steps" in summary
-
-
-def test_rotations_are_compared_in_one_table() -> None:
-    names = ("float_quat", "float_6d")
-    metrics = {
-        f"metrics_{name}": {"val_ID": {"geodesic": error}, "val_OOD": {}}
-        for name, error in zip(names, (30.04, 8.0), strict=True)
-    }
-    values = {"params:domain": "so3", **metrics}
-    outputs = ("rotations", "rotations_summary")
-    catalog = DataCatalog(
-        {n: MemoryDataset(v) for n, v in values.items()}
-        | {n: MemoryDataset() for n in outputs}
-    )
-    run(reporting.create_comparison_pipeline(names), catalog)
-    assert catalog.load("rotations")["float_6d"] == metrics["metrics_float_6d"]
-    rows = [line.split() for line in catalog.load("rotations_summary").splitlines()]
-    assert rows[0][-2:] == ["val_ID", "val_OOD"]
-    assert rows[1:] == [["float_quat", "30.0", "–"], ["float_6d", "8.0", "–"]]

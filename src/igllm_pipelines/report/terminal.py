@@ -8,7 +8,6 @@ from igllm_pipelines.report.tables import (
     METRICS,
     Cell,
     Metrics,
-    format_metric,
     metrics_table,
 )
 
@@ -43,28 +42,6 @@ def _terminal_table(domain: str, metrics: Metrics, splits: Sequence[str]) -> "Ta
     for name, cells in content.rows:
         table.add_row(escape(METRICS[name].title), *(_markup(cell) for cell in cells))
     return table
-
-
-def encodings_text(
-    domain: str, metrics: Metrics, name: str, splits: Sequence[str]
-) -> str:
-    """One metric of many encodings for the terminal: a row each, a column a split.
-
-    >>> metrics = {"float_quat": {"val_ID": {"geodesic": 8.25}}}
-    >>> print(encodings_text("so3", metrics, "geodesic", ["val_ID"]))
-    so3: Geod. [deg]    val_ID
-    float_quat             8.2
-    """
-    title = f"{domain}: {METRICS[name].title}"
-    rows = [(title, *splits)] + [
-        (encoding, *(format_metric(name, m.get(s, {}).get(name)) for s in splits))
-        for encoding, m in metrics.items()
-    ]
-    left, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
-    return "\n".join(
-        "    ".join([row[0].ljust(left), *map(str.rjust, row[1:], widths)])
-        for row in rows
-    )
 
 
 def _markup(cell: Cell) -> str:

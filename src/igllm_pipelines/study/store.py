@@ -1,11 +1,11 @@
-"""Results of an ablation's runs on disk, so that a killed ablation goes on."""
+"""Results of a study's runs on disk, so that a killed study goes on."""
 
 import json
 import os
 from dataclasses import asdict
 from pathlib import Path
 
-from igllm_pipelines.report.ablation import AblationRun
+from igllm_pipelines.report.study import StudyRun
 
 
 class RunStore:
@@ -18,17 +18,15 @@ class RunStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def load(self, encoding: str, seed: int, digest: str) -> AblationRun | None:
+    def load(self, encoding: str, seed: int, digest: str) -> StudyRun | None:
         """The run, None where there is none with this fingerprint."""
         try:
             content = json.loads(self._path(encoding, seed).read_text("utf-8"))
-            return (
-                AblationRun(**content["run"]) if content["digest"] == digest else None
-            )
+            return StudyRun(**content["run"]) if content["digest"] == digest else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def save(self, run: AblationRun, digest: str) -> None:
+    def save(self, run: StudyRun, digest: str) -> None:
         """Writes a run, whole or not at all."""
         path = self._path(run.encoding, run.seed)
         partial = path.with_suffix(".partial")

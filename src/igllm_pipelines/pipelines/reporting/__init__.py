@@ -1,8 +1,5 @@
 """Reporting: both encodings of a domain, side by side."""
 
-from igllm_pipelines.pipelines.reporting.pipeline import (
-    create_comparison_pipeline,
-    create_pipeline,
-)
+from igllm_pipelines.pipelines.reporting.pipeline import create_pipeline
 
-__all__ = ["create_comparison_pipeline", "create_pipeline"]
+__all__ = ["create_pipeline"]

@@ -96,16 +96,6 @@ def summarize(
     return build.summary(results, paths)
 
 
-def compare_rotations(domain: str, **of_encodings: Any) -> tuple[dict[str, Any], str]:
-    """Metrics of each encoding by its name, and their geodesic errors as a table."""
-    from igllm_pipelines.domains import DOMAINS
-    from igllm_pipelines.report.terminal import encodings_text
-
-    metrics = _of("metrics", of_encodings)
-    splits = DOMAINS[domain].splits[1:]
-    return metrics, encodings_text(domain, metrics, "geodesic", splits)
-
-
 def _readings(
     config: Any, syntax: ProgramSyntax, encodings: Mapping[str, str]
 ) -> dict[str, Any]:

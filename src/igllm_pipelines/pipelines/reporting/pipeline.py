@@ -1,7 +1,5 @@
 """Wiring of the reporting nodes."""
 
-from collections.abc import Iterable
-
 from kedro.pipeline import Node, Pipeline
 
 from igllm_pipelines.domains import ENCODINGS
@@ -53,21 +51,6 @@ def create_pipeline() -> Pipeline:
     )
 
 
-def create_comparison_pipeline(encodings: Iterable[str]) -> Pipeline:
-    """``metrics_<encoding> -> rotations, rotations_summary``."""
-    return Pipeline(
-        [
-            Node(
-                nodes.compare_rotations,
-                {"domain": "params:domain", **_each("metrics", encodings)},
-                ["rotations", "rotations_summary"],
-                name="compare_rotations",
-                tags="report",
-            )
-        ]
-    )
-
-
-def _each(name: str, encodings: Iterable[str] = ENCODINGS) -> dict[str, str]:
+def _each(name: str) -> dict[str, str]:
     """``{name_char: name_char, ...}``: each encoding's dataset as an argument."""
-    return {f"{name}_{encoding}": f"{name}_{encoding}" for encoding in encodings}
+    return {f"{name}_{encoding}": f"{name}_{encoding}" for encoding in ENCODINGS}

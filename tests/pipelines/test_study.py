@@ -1,4 +1,4 @@
-"""An ablation as Kedro runs it, on a folder of dots and with a tiny model."""
+"""Studies as Kedro runs them, on a folder of dots and with a tiny model."""
 
 from dataclasses import asdict, replace
 
@@ -8,25 +8,28 @@ from kedro.runner import SequentialRunner
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.text import TextDataset
 
+from igllm_pipelines.datasets.files import FilesDataset
 from igllm_pipelines.datasets.folder import FolderDataset
 from igllm_pipelines.datasets.raw import RawDataset
 from igllm_pipelines.domains import DOMAINS
 from igllm_pipelines.infer.config import InferenceConfig
 from igllm_pipelines.model.build import build_tower
 from igllm_pipelines.model.config import ModelConfig
-from igllm_pipelines.pipelines import ablation
+from igllm_pipelines.pipelines import study as studies
 from igllm_pipelines.pipelines.rendering.nodes import plan_rendering
 from igllm_pipelines.pipelines.training.nodes import varied_tower
 from igllm_pipelines.shards.features import FeatureCache
-from igllm_pipelines.study import ablation as study
-from igllm_pipelines.study.config import AblationConfig
+from igllm_pipelines.study import runs as study
+from igllm_pipelines.study.config import StudyConfig
 from igllm_pipelines.tokens.tokenizer import train_tokenizer
 from igllm_pipelines.train.config import TrainingConfig, WarmUpConfig
+from igllm_pipelines.train.data import TrainingSamples
 from tests.model.small import TOWER
 
 SCENES = {"num_scenes": {"train": 8, "val_ID": 3, "random": 5}, "width_px": 28}
 SYNTAX = DOMAINS["2d"].syntax
-ABLATION = AblationConfig(
+PNG = b"\x89PNG"
+ABLATION = StudyConfig(
     encodings=(
         *("float", "float_mixture", "float_normalised", "float_frozen"),
         *("char", "char_hot", "char_number_token"),
@@ -66,24 +69,26 @@ def inputs(tmp_path):
     }
 
 
-def run(inputs, folder):
+def run(inputs, folder, name="ablation"):
     memory = {k: MemoryDataset(v, copy_mode="assign") for k, v in inputs.items()}
     catalog = DataCatalog(
         {
             **memory,
-            "ablation_folder": FolderDataset(filepath=str(folder)),
-            "ablation_runs": JSONDataset(filepath=f"{folder}_runs.json"),
-            "ablation": JSONDataset(filepath=f"{folder}_table.json"),
-            "ablation_summary": TextDataset(filepath=f"{folder}_summary.txt"),
+            f"{name}_folder": FolderDataset(filepath=str(folder)),
+            f"{name}_runs": JSONDataset(filepath=f"{folder}_runs.json"),
+            name: JSONDataset(filepath=f"{folder}_table.json"),
+            f"{name}_files": FilesDataset(filepath=f"{folder}_files"),
+            f"{name}_summary": TextDataset(filepath=f"{folder}_summary.txt"),
         }
     )
-    SequentialRunner().run(ablation.create_pipeline(), catalog)
-    names = ("ablation_runs", "ablation", "ablation_summary")
+    SequentialRunner().run(studies.create_pipeline(name), catalog)
+    names = (f"{name}_runs", name, f"{name}_summary", f"{name}_files")
     return tuple(catalog.load(name) for name in names)
 
 
 def test_every_encoding_from_every_seed_in_one_table(inputs, tmp_path):
-    runs, rows, summary = run(inputs, tmp_path / "runs")
+    runs, rows, summary, files = run(inputs, tmp_path / "runs")
+    assert {f.name for f in files.iterdir()} == {"table.csv", "table.md"}
     assert [(r["encoding"], r["seed"]) for r in runs] == [
         (encoding, seed) for encoding in ABLATION.encodings for seed in (1, 2)
     ]
@@ -97,6 +102,38 @@ def test_every_encoding_from_every_seed_in_one_table(inputs, tmp_path):
     # a seed is a model of its own, the same one for every decoding of it
     seeds = [r["seconds"]["train"] for r in runs if r["encoding"].startswith("char")]
     assert seeds[0] == seeds[2] != seeds[1] == seeds[3]
+
+
+EFFICIENCY = replace(
+    ABLATION, encodings=("char", "float"), base="char", train_images=(2, 8)
+)
+
+
+def test_encodings_are_trained_on_the_first_so_many_images(
+    inputs, tmp_path, monkeypatch
+):
+    seen = {}
+    make = TrainingSamples.__init__
+
+    def recorded(self, *args, num_rows, **others):
+        seen[num_rows] = seen.get(num_rows, 0) + 1
+        make(self, *args, num_rows=num_rows, **others)
+
+    monkeypatch.setattr(TrainingSamples, "__init__", recorded)
+    _, rows, summary, files = run(
+        {**inputs, "params:efficiency": EFFICIENCY}, tmp_path / "runs", "efficiency"
+    )
+    assert seen == {2: 4, 8: 4}  # two encodings from two seeds each
+    first = [row for row in rows if row["split"] == "val_ID"]
+    assert [(r["series"], r["train_images"], r["base"]) for r in first] == [
+        (series, images, f"char_n{images}")
+        for images in (2, 8)
+        for series in ("char", "float")
+    ]
+    assert all((r["ratio"] is None) == (r["series"] == "char") for r in rows)
+    assert "float_n8" in summary
+    assert (files / "plot.png").read_bytes().startswith(PNG)
+    assert (files / "table.csv").read_text().count("\n") == 1 + len(rows)
 
 
 def test_finished_runs_are_not_made_again(inputs, tmp_path, monkeypatch):
@@ -156,6 +193,13 @@ def test_a_variant_freezes_a_copy_of_the_tower(inputs):
         ({"encodings": ()}, "encodings must be there"),
         ({"encodings": ("float", "char_hot")}, "is compared with 'char': name it too"),
         ({"test_images": 0}, "test_images must be positive"),
+        ({"base": "float_quat"}, "is compared with 'float_quat': name it too"),
+        ({"train_images": (2,)}, "'float_mixture': with train_images .* no variant"),
+        ({"encodings": ("char",), "train_images": (2, 2)}, "train_images must be"),
+        (
+            {"encodings": ("char",), "train_images": (0,)},
+            "train_images must be positive",
+        ),
     ],
 )
 def test_configuration_is_checked(wrong, message):

@@ -1,12 +1,14 @@
-"""Tables of ablations: variants of a model, each trained from several seeds.
+"""Tables of studies: encodings and variants of a model, trained from several seeds.
 
 An interval is the 2.5th to the 97.5th percentile of 2,000 draws; each draws seeds and
 images with replacement, the same ones for every encoding. With few seeds it is narrow
 rather than wide: two have seen little of how trainings differ.
 """
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,10 +20,15 @@ from igllm_pipelines.report.tables import METRICS, format_metric
 FloatArray = NDArray[np.float64]
 
 _DRAWS = 2000
+# columns of the CSV that rows hold as they are
+_PLAIN = (
+    *("encoding", "series", "train_images", "split", "seeds", "images"),
+    *("error", "mean", "low", "high", "base"),
+)
 
 
 @dataclass(frozen=True)
-class AblationRun:
+class StudyRun:
     """One training and what came out.
 
     Attributes:
@@ -68,7 +75,7 @@ def _estimate(mean: float, draws: FloatArray) -> Estimate:
 
 
 def errors_of(
-    runs: Sequence[AblationRun], encoding: str, split: str, seeds: Sequence[int]
+    runs: Sequence[StudyRun], encoding: str, split: str, seeds: Sequence[int]
 ) -> FloatArray:
     """Errors ``(seeds, images)`` of an encoding; NaN where an image has none."""
     found = {run.seed: run for run in runs if run.encoding == encoding}
@@ -108,20 +115,26 @@ def error_intervals(
     return found
 
 
-def ablation_rows(
-    runs: Sequence[AblationRun], bases: Mapping[str, str], error: str
+def study_rows(
+    runs: Sequence[StudyRun],
+    bases: Mapping[str, str],
+    error: str,
+    sizes: Mapping[str, tuple[str, int]] | None = None,
 ) -> list[dict[str, Any]]:
     """One row for each encoding and split, as JSON.
 
     Args:
         runs: every encoding of `bases` from the same seeds on the same images.
         bases: see `error_intervals`.
-        error: name of the metric that `AblationRun.errors` holds.
+        error: name of the metric that `StudyRun.errors` holds.
+        sizes: of encodings whose names say on how many images they were trained: the
+            name without it, and that number.
 
     Returns:
         rows with ``encoding``, ``split``, ``seeds``, ``images``, the error's ``mean``,
         ``low`` and ``high``, ``ratio`` with its bounds where there is a base, and
-        ``metrics``: every metric's mean over the seeds, and their ``range``.
+        ``metrics``: every metric's mean over the seeds, and their ``range``; with
+        `sizes` also ``series`` and ``train_images``.
     """
     seeds = sorted({run.seed for run in runs})
     rows = []
@@ -141,9 +154,17 @@ def ablation_rows(
                     "ratio": ratio._asdict() if ratio else None,
                     "metrics": _means(metrics),
                     "range": _ranges(metrics),
+                    **_size(name, sizes or {}),
                 }
             )
     return rows
+
+
+def _size(name: str, sizes: Mapping[str, tuple[str, int]]) -> dict[str, Any]:
+    if name not in sizes:
+        return {}
+    series, images = sizes[name]
+    return {"series": series, "train_images": images}
 
 
 def _means(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -159,7 +180,7 @@ def _shared(metrics: Sequence[Mapping[str, float]]) -> list[str]:
     return [name for name in metrics[0] if all(name in m for m in metrics)]
 
 
-def ablation_text(domain: str, rows: Sequence[Mapping[str, Any]]) -> str:
+def study_text(domain: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows as two tables for the terminal: the error, then the other metrics."""
     if not rows:
         return f"{domain}: nothing was compared"
@@ -234,6 +255,53 @@ def _metric_lines(
         ]
         for encoding, of_splits in _by_encoding(rows).items()
     ]
+
+
+def study_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as CSV: the error with its bounds and ratio, then other metrics."""
+    names = [
+        n for n in METRICS if rows and n != rows[0]["error"] and _measured(n, rows)
+    ]
+    plain = [n for n in _PLAIN if any(n in row for row in rows)]
+    bounds = [f"ratio_{name}" for name in Estimate._fields]
+    buffer = StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([*plain, *bounds, *names])
+    for row in rows:
+        ratio = row["ratio"] or {}
+        writer.writerow(
+            [
+                *(row.get(name) for name in plain),
+                *(ratio.get(name) for name in Estimate._fields),
+                *(row["metrics"].get(name) for name in names),
+            ]
+        )
+    return buffer.getvalue()
+
+
+def study_markdown(domain: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """The error of every encoding as a Markdown table, and what its figures are."""
+    if not rows:
+        return f"{domain}: nothing was compared\n"
+    splits = list(dict.fromkeys(row["split"] for row in rows))
+    images = ", ".join(
+        f"{next(r['images'] for r in rows if r['split'] == split)} of {split}"
+        for split in splits
+    )
+    table = [
+        ["", *(s for split in splits for s in (split, "x base"))],
+        ["---"] * (1 + 2 * len(splits)),
+        *_error_lines(rows, splits),
+    ]
+    return "\n".join(
+        [
+            f"{domain}: {METRICS[rows[0]['error']].title}, mean of {rows[0]['seeds']} "
+            f"seeds [95 % interval]; images: {images}",
+            "",
+            *(f"| {' | '.join(cells)} |" for cells in table),
+            "",
+        ]
+    )
 
 
 def _columns(head: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:

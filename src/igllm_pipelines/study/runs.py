@@ -1,6 +1,6 @@
-"""An ablation: variants of a model, trained alike, each from every seed.
+"""A study: encodings and variants of a model, trained alike, each from every seed.
 
-The runs are made one after the other. Each is stored when it is done; the same ablation
+The runs are made one after the other. Each is stored when it is done; the same study
 again makes only those that are missing.
 """
 
@@ -8,7 +8,7 @@ import hashlib
 import logging
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,9 +28,9 @@ from igllm_pipelines.metrics.evaluate import (
     scenes_of,
 )
 from igllm_pipelines.model.config import ModelConfig, TowerConfig
-from igllm_pipelines.report.ablation import AblationRun
+from igllm_pipelines.report.study import StudyRun
 from igllm_pipelines.scene import ProgramSyntax
-from igllm_pipelines.study.config import AblationConfig
+from igllm_pipelines.study.config import StudyConfig
 from igllm_pipelines.study.store import RunStore
 from igllm_pipelines.train.config import TrainingConfig, WarmUpConfig
 
@@ -63,7 +63,7 @@ class Line:
 
 @dataclass
 class Setting:
-    """What all runs of an ablation share.
+    """What all runs of a study share.
 
     Attributes:
         line: what makes a run.
@@ -71,7 +71,7 @@ class Setting:
             them.
         domain: its name.
         model, training, inference, variants, warm_up, scenes: its parameters, with
-            those that the ablation sets.
+            those that the study sets.
         folder: of the runs, and of checkpoints while a model is trained.
     """
 
@@ -173,8 +173,8 @@ class Setting:
 
     def score(
         self, module: Any, encoding: str, seed: int, trained_s: float
-    ) -> AblationRun:
-        """The `AblationRun` of a trained model."""
+    ) -> StudyRun:
+        """The `StudyRun` of a trained model."""
         start = time.monotonic()
         predictions = self.line.predict(
             model=module,
@@ -197,7 +197,7 @@ class Setting:
             scenes=self.scenes,
         )
         errors = self._errors(predictions, encoding)
-        return AblationRun(encoding, seed, metrics, errors, seconds)
+        return StudyRun(encoding, seed, metrics, errors, seconds)
 
     def _errors(
         self, predictions: Predictions, encoding: str
@@ -239,26 +239,26 @@ def own_tower(tower: Any, warm_up: WarmUpConfig, seed: int) -> Any:
     return build_tower(TowerConfig(**tower.settings), seed)
 
 
-def run_ablation(setting: Setting, ablation: AblationConfig) -> list[AblationRun]:
+def run_study(setting: Setting, study: StudyConfig) -> list[StudyRun]:
     """Every encoding from every seed; runs that are stored are not made again."""
     store = RunStore(setting.folder)
-    for seed in ablation.seeds:
-        for trained, encodings in _trainings(ablation, setting.variants).items():
+    for seed in study.seeds:
+        for trained, encodings in _trainings(study.bases, setting.variants).items():
             _make_missing(setting, store, trained, encodings, seed)
     runs = [
         store.load(encoding, seed, setting.digest(encoding, seed))
-        for encoding in ablation.encodings
-        for seed in ablation.seeds
+        for encoding in study.bases
+        for seed in study.seeds
     ]
     return [run for run in runs if run is not None]
 
 
 def _trainings(
-    ablation: AblationConfig, variants: Mapping[str, Any]
+    encodings: Iterable[str], variants: Mapping[str, Any]
 ) -> dict[str, list[str]]:
     """What is trained, and which encodings are decoded from it."""
     found: dict[str, list[str]] = {}
-    for encoding in ablation.encodings:
+    for encoding in encodings:
         found.setdefault(trained_as(variants, encoding), []).append(encoding)
     return found
 
