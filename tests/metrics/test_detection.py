@@ -41,16 +41,35 @@ def test_average_precision_equals_the_plain_sum(seed: int) -> None:
         at(*(10 * np.arange(n) + e))
         for n, e in zip((2, 4, 2), np.split(errors, [2, 6]), strict=True)
     ]
-    scores = rng.integers(0, 4, size=8).astype(float)
+    scores = rng.integers(0, 3, size=3).astype(float)
     got = average_precision(match_scenes(preds, target), preds, target, 0.5, scores)
     hits = (errors <= 0.5).tolist()
-    assert got == pytest.approx(plain_average_precision(hits, scores.tolist(), 9))
+    of_objects = np.repeat(scores, (2, 4, 2)).tolist()
+    expected = plain_average_precision(hits, of_objects, 9)
+    assert got.value == pytest.approx(expected)
     alike = average_precision(match_scenes(preds, target), preds, target, 0.5)
-    assert alike == pytest.approx(100 * sum(hits) / 8 * sum(hits) / 9)
+    assert alike.value == pytest.approx(100 * sum(hits) / 8 * sum(hits) / 9)
+
+
+def test_average_precision_of_drawn_scenes_equals_that_of_their_list() -> None:
+    rng = np.random.default_rng(0)
+    target = [at(*(10 * np.arange(n))) for n in rng.integers(0, 4, size=20)]
+    preds = [
+        at(*(10 * np.arange(n) + rng.uniform(0, 1, size=n)))
+        for n in rng.integers(0, 4, size=20)
+    ]
+    scores = rng.integers(0, 6, size=20).astype(float)
+    part = average_precision(match_scenes(preds, target), preds, target, 0.5, scores)
+    draws = rng.integers(20, size=(5, 20))
+    counts = np.array([np.bincount(draw, minlength=20) for draw in draws], float)
+    for draw, got in zip(draws, part.drawn(counts), strict=True):
+        a, b = [preds[i] for i in draw], [target[i] for i in draw]
+        again = average_precision(match_scenes(a, b), a, b, 0.5, scores[draw])
+        assert got == pytest.approx(again.value)
 
 
 def test_nothing_predicted_and_nothing_there() -> None:
     for preds, target, area in ([None], [at(0)], 0.0), ([at(0)], [at()], np.nan):
         matches = match_scenes(preds, target)
         got = average_precision(matches, preds, target, 1.0)
-        assert got == pytest.approx(area, nan_ok=True)
+        assert got.value == pytest.approx(area, nan_ok=True)

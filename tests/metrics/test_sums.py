@@ -5,9 +5,12 @@ import pytest
 from scipy import stats
 
 from igllm_pipelines.metrics.sums import (
+    Median,
+    RootMeanSquare,
     SceneSums,
     bootstrap_intervals,
     paired_bootstrap,
+    paired_differences,
 )
 
 
@@ -72,6 +75,54 @@ def test_paired_difference_needs_the_same_scenes() -> None:
         paired_bootstrap(mean_of([1, 2]), mean_of([1]), rng)
     with pytest.raises(ValueError, match="no scene"):
         paired_bootstrap(mean_of([1]), SceneSums(np.zeros(1), np.zeros(1)), rng)
+
+
+@pytest.mark.parametrize("count", [1, 2, 9, 10])
+def test_medians_and_roots_of_drawn_scenes_equal_numpy(count: int) -> None:
+    rng = np.random.default_rng(count)
+    values = rng.gamma(2.0, size=count)
+    values[3:5] = np.nan
+    draws = rng.integers(count, size=(40, count))
+    counts = np.array([np.bincount(draw, minlength=count) for draw in draws], float)
+    got = Median(values).drawn(counts)
+    known = np.isfinite(values)
+    squares = SceneSums(np.where(known, values, 0) ** 2, known.astype(float))
+    roots = RootMeanSquare(squares).drawn(counts)
+    for draw, median, root in zip(draws, got, roots, strict=True):
+        drawn = values[draw][np.isfinite(values[draw])]
+        if len(drawn):
+            assert median == pytest.approx(np.median(drawn))
+            assert root == pytest.approx(np.sqrt(np.mean(drawn**2)))
+        else:
+            assert np.isnan([median, root]).all()
+    assert Median(values).samples == RootMeanSquare(squares).samples == known.sum()
+
+
+def test_interval_of_a_median_equals_scipy() -> None:
+    values = np.random.default_rng(0).gamma(2.0, size=200)
+    parts = {"median": Median(values)}
+    got = bootstrap_intervals(parts, np.random.default_rng(1), resamples=4000)["median"]
+    expected = stats.bootstrap(
+        (values,), np.median, n_resamples=4000, method="percentile", rng=2
+    ).confidence_interval
+    width = expected.high - expected.low
+    assert got == pytest.approx((expected.low, expected.high), abs=0.05 * width)
+
+
+def test_differences_of_what_both_have_on_the_same_draws() -> None:
+    rng = np.random.default_rng(0)
+    first = {"l2": mean_of(rng.uniform(size=50)), "only": mean_of(np.ones(50))}
+    unknown = SceneSums(np.zeros(50), np.zeros(50))
+    second = {"l2": mean_of(rng.uniform(size=50)), "count": unknown}
+    got = paired_differences(
+        {**first, "count": unknown}, second, np.random.default_rng(1)
+    )
+    assert set(got) == {"l2", "count"}
+    assert got["count"] is None
+    alone = paired_bootstrap(first["l2"], second["l2"], np.random.default_rng(1))
+    assert got["l2"] == alone
+    with pytest.raises(ValueError, match="1 and 50 scenes"):
+        paired_differences(first, {"l2": mean_of([1.0])}, rng)
 
 
 def test_coverage_of_the_interval() -> None:

@@ -91,9 +91,8 @@ def _text(scores: "Scores") -> str:
     for threshold, found in (scores.get("detection") or {}).items():
         for name, value in found.items():
             title = f"{name.replace('average_precision', 'ap')}@{threshold}"
-            lines.append(
-                f"{title:<15} {_number(value)}{_between(intervals.get(title))}"
-            )
+            between = _between(intervals.get(f"{name}@{threshold}"))
+            lines.append(f"{title:<15} {_number(value)}{between}")
     return "\n".join(lines)
 
 

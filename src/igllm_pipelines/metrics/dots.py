@@ -6,36 +6,32 @@ or does not name exactly one dot, has no position: it is left out here and count
 ``parse_rate``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from igllm_pipelines.metrics.objects import PERCENT, parse_rate
-from igllm_pipelines.scene import Scene
+from igllm_pipelines.metrics.objects import PERCENT
+from igllm_pipelines.metrics.sums import Median, SceneSums, Statistic
+from igllm_pipelines.metrics.table import Scenes, as_table
 
 FloatArray = NDArray[np.float64]
 CellTest = Callable[[FloatArray], NDArray[np.bool_]]
 
 
-def one_dot(scene: Scene | None) -> Scene | None:
-    """The scene where it holds exactly one located dot, else None."""
-    if scene is None or len(scene.objects) != 1:
-        return None
-    return scene if scene.objects[0].location is not None else None
-
-
-def dot_positions(scenes: Sequence[Scene | None]) -> FloatArray:
+def dot_positions(scenes: Scenes) -> FloatArray:
     """Positions ``(scenes, 2)`` clipped into [0, 1], NaN where there is no answer.
 
-    >>> from igllm_pipelines.scene import SceneObject
+    >>> from igllm_pipelines.scene import Scene, SceneObject
     >>> dot_positions([Scene((SceneObject(location=(0.5, 1.5, 0)),)), None])
     array([[0.5, 1. ],
            [nan, nan]])
     """
-    dots = (one_dot(scene) for scene in scenes)
-    rows = [dot.locations()[0, :2] if dot else (np.nan, np.nan) for dot in dots]
-    return np.clip(np.asarray(rows, dtype=np.float64).reshape(-1, 2), 0.0, 1.0)
+    table = as_table(scenes)
+    positions = np.full((len(table), 2), np.nan)
+    alone = table.counts == 1
+    positions[alone] = table.location[table.starts[:-1][alone], :2]
+    return np.clip(positions, 0.0, 1.0)
 
 
 def mse(preds: FloatArray, target: FloatArray) -> float:
@@ -75,17 +71,43 @@ def snap(preds: FloatArray, target: FloatArray, in_training_cell: CellTest) -> f
     >>> snap(np.array([[0.4, 0], [0.6, 0]]), np.array([[0.7, 0], [0.7, 0]]), left)
     50.0
     """
+    return snap_sums(preds, target, in_training_cell).value
+
+
+def snap_sums(
+    preds: FloatArray, target: FloatArray, in_training_cell: CellTest
+) -> SceneSums:
+    """`snap` by scene."""
     answered = np.isfinite(preds).all(axis=-1)
     held_out = answered & ~in_training_cell(target)
-    if not held_out.any():
-        return np.nan
-    return float(PERCENT * np.mean(in_training_cell(preds[held_out])))
+    landed = np.zeros(len(preds))
+    landed[held_out] = in_training_cell(preds[held_out])
+    return SceneSums(landed, held_out.astype(np.float64), PERCENT)
+
+
+def dot_statistics(
+    preds: Scenes, target: Scenes, in_training_cell: CellTest | None = None
+) -> Mapping[str, Statistic]:
+    """All metrics of the 2D domain by scene, see `dot_metrics`."""
+    guessed, true = dot_positions(preds), dot_positions(target)
+    errors = np.square(guessed - true)
+    known = np.isfinite(errors).all(axis=1).astype(np.float64)
+    parts: dict[str, Statistic] = {
+        "mse": SceneSums(np.nan_to_num(errors).mean(axis=1) * known, known),
+        "median_error": Median(np.sqrt(errors.sum(axis=1))),
+        "parse_rate": SceneSums(
+            np.isfinite(guessed).all(axis=1).astype(np.float64),
+            np.ones(len(guessed)),
+            PERCENT,
+        ),
+    }
+    if in_training_cell is not None:
+        parts["snap"] = snap_sums(guessed, true, in_training_cell)
+    return parts
 
 
 def dot_metrics(
-    preds: Sequence[Scene | None],
-    target: Sequence[Scene],
-    in_training_cell: CellTest | None = None,
+    preds: Scenes, target: Scenes, in_training_cell: CellTest | None = None
 ) -> dict[str, float]:
     """All metrics of the 2D domain.
 
@@ -93,12 +115,5 @@ def dot_metrics(
         ``mse`` (image sides squared), ``median_error`` (image sides), ``parse_rate``
         and, where `in_training_cell` is given, ``snap`` (percent).
     """
-    guessed, true = dot_positions(preds), dot_positions(target)
-    result = {
-        "mse": mse(guessed, true),
-        "median_error": median_error(guessed, true),
-        "parse_rate": parse_rate([one_dot(scene) for scene in preds]),
-    }
-    if in_training_cell is not None:
-        result["snap"] = snap(guessed, true, in_training_cell)
-    return result
+    parts = dot_statistics(preds, target, in_training_cell)
+    return {name: part.value for name, part in parts.items()}

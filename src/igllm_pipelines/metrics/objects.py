@@ -240,17 +240,36 @@ def object_metrics(
         attribute, ``category`` where shapes have one, and ``parse_rate`` (percent).
     """
     preds, target = as_table(preds), as_table(target)
-    matches = match_scenes(preds, target)
-    result = {"l2": l2(matches), "count": count_error(preds, target)}
+    parts = object_statistics(
+        match_scenes(preds, target), preds, target, syntax, symmetries
+    )
+    return {name: part.value for name, part in parts.items()}
+
+
+def object_statistics(
+    matches: Matches,
+    preds: Scenes,
+    target: Scenes,
+    syntax: ProgramSyntax,
+    symmetries: Mapping[str, int] | None = None,
+) -> dict[str, SceneSums]:
+    """`object_metrics` by scene."""
+    preds, target = as_table(preds), as_table(target)
+    count = len(target)
+    parts = {
+        "l2": scene_means(matches, matches.distance, count),
+        "count": count_sums(preds, target),
+    }
     if syntax.rotation_rep != "yaw":
-        result["geodesic"] = geodesic(matches, preds, target, symmetries)
+        angles = pair_angles_deg(matches, preds, target, symmetries or {})
+        parts["geodesic"] = scene_means(matches, angles, count)
     for name in syntax.attributes:
         if name in WORD_ATTRIBUTES:
             scored = {*syntax.words[name]} - SHAPES_LEFT_OUT
-            result[name] = accuracy(matches, preds, target, name, scored)
+            parts[name] = word_sums(matches, preds, target, name, scored=scored)
     if _has_categories(syntax):
-        result["category"] = category_accuracy(matches, preds, target)
-    return {**result, "parse_rate": parse_rate(preds)}
+        parts["category"] = word_sums(matches, preds, target, "category")
+    return {**parts, "parse_rate": parse_sums(preds)}
 
 
 def _has_categories(syntax: ProgramSyntax) -> bool:

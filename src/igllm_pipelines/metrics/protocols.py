@@ -21,11 +21,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from igllm_pipelines.metrics.answers import Answer
-from igllm_pipelines.metrics.detection import (
-    THRESHOLDS_M,
-    average_precision,
-    detection_sums,
-)
+from igllm_pipelines.metrics.detection import THRESHOLDS_M, detection
 from igllm_pipelines.metrics.labels import Labels
 from igllm_pipelines.metrics.matching import Matches, match_scenes
 from igllm_pipelines.metrics.objects import (
@@ -36,7 +32,12 @@ from igllm_pipelines.metrics.objects import (
     word_sums,
 )
 from igllm_pipelines.metrics.programs import parse_programs, read_leniently
-from igllm_pipelines.metrics.sums import SceneSums, bootstrap_intervals, scene_means
+from igllm_pipelines.metrics.sums import (
+    SceneSums,
+    Statistic,
+    bootstrap_intervals,
+    scene_means,
+)
 from igllm_pipelines.metrics.table import FloatArray, ObjectTable, starts_of
 from igllm_pipelines.scene import ProgramSyntax
 from igllm_pipelines.scene.program import WORD_ATTRIBUTES
@@ -165,17 +166,10 @@ def strict_scores(labels: Labels, answers: Answers, protocol: Protocol) -> Score
     parts["parse_rate"] = _only(parse_sums(preds), answered)
     parts.update(_angle_sums(labels, preds, matches, protocol))
     located = bool(np.isfinite(preds.location).any()) or not len(preds.location)
-    detection: dict[str, Scores] = {}
-    named: dict[str, SceneSums] = {}
-    for threshold in protocol.thresholds if located else ():
-        sums = detection_sums(matches, preds, target, threshold)
-        certainty = _certainty(answers, preds)
-        area = average_precision(matches, preds, target, threshold, certainty)
-        found = {**_values(sums, ()), "average_precision": _known(area)}
-        detection[f"{threshold:g}"] = found
-        named |= {f"{name}@{threshold:g}": part for name, part in sums.items()}
+    thresholds = protocol.thresholds if located else ()
+    found = detection(matches, preds, target, _certainty(answers), thresholds)
     intervals = bootstrap_intervals(
-        {**parts, **named},
+        {**parts, **found},
         np.random.default_rng(protocol.seed),
         resamples=protocol.resamples,
     )
@@ -186,7 +180,7 @@ def strict_scores(labels: Labels, answers: Answers, protocol: Protocol) -> Score
         "unparsed": int((answered & ~preds.parsed).sum()),
         "unanswered": int((~answered).sum()),
         "scenes": len(target),
-        "detection": detection or None,
+        "detection": _by_threshold(found) or None,
         "intervals": {name: i and list(i) for name, i in intervals.items()},
     }
 
@@ -214,6 +208,15 @@ def _values(
     names = [*always, *(name for name in parts if name not in always)]
     values = {name: parts[name].value if name in parts else np.nan for name in names}
     return {name: _known(value) for name, value in values.items()}
+
+
+def _by_threshold(found: Mapping[str, Statistic]) -> dict[str, dict[str, float | None]]:
+    """``{threshold: {metric: value}}`` of `detection`."""
+    result: dict[str, dict[str, float | None]] = {}
+    for title, part in found.items():
+        name, _, threshold = title.partition("@")
+        result.setdefault(threshold, {})[name] = _known(part.value)
+    return result
 
 
 def _known(value: float) -> float | None:
@@ -275,9 +278,9 @@ def _mse_sums(preds: ObjectTable, target: ObjectTable, matches: Matches) -> Scen
     return scene_means(matches, np.square(said - true).mean(axis=1), len(target))
 
 
-def _certainty(answers: Answers, preds: ObjectTable) -> FloatArray | None:
-    """Log-probability of each object's answer, None where the file does not say it."""
+def _certainty(answers: Answers) -> FloatArray | None:
+    """Log-probability of each answer, None where the file does not say it."""
     scores = [a.log_probability if a else -np.inf for a in answers]
     if any(score is None for score in scores):
         return None
-    return np.asarray(scores, dtype=np.float64)[preds.scene]
+    return np.asarray(scores, dtype=np.float64)

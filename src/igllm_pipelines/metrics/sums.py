@@ -2,12 +2,13 @@
 
 Every mean and every share is a quotient of two sums over scenes: of the distances and
 of the scenes that have one, of the right words and of the scored ones. So a scene stays
-whole when the bootstrap draws scenes, and all metrics share its draws.
+whole when the bootstrap draws scenes, and all metrics share its draws. Metrics that are
+no such quotient say themselves what they are on drawn scenes, see `Statistic`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,6 +16,25 @@ from igllm_pipelines.metrics.matching import Matches
 from igllm_pipelines.metrics.table import BoolArray, FloatArray
 
 _CHUNK = 2_000_000  # drawn scenes that are held at once
+
+
+class Statistic(Protocol):
+    """A metric of a list of scenes that is also known of scenes drawn from it."""
+
+    @property
+    def num_scenes(self) -> int:
+        """Length of the list."""
+
+    @property
+    def value(self) -> float:
+        """The metric of all scenes; NaN where nothing was measured."""
+
+    @property
+    def samples(self) -> int:
+        """Number of scenes in which it was measured."""
+
+    def drawn(self, counts: FloatArray) -> FloatArray:
+        """The metric ``(draws,)`` where scenes count ``(draws, scenes)`` times each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +51,97 @@ class SceneSums:
     scale: float = 1.0
 
     @property
+    def num_scenes(self) -> int:
+        """Length of the list."""
+        return len(self.denominator)
+
+    @property
     def value(self) -> float:
         """The quotient; NaN where nothing was measured."""
         total = self.denominator.sum()
         return float(self.scale * self.numerator.sum() / total) if total else np.nan
+
+    @property
+    def samples(self) -> int:
+        """Number of scenes in which it was measured."""
+        return int(np.count_nonzero(self.denominator))
+
+    def drawn(self, counts: FloatArray) -> FloatArray:
+        """The quotient ``(draws,)``, see `Statistic`."""
+        sums = counts @ np.stack([self.numerator, self.denominator], axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(self.scale * sums[:, 0] / sums[:, 1])
+
+
+@dataclass(frozen=True, eq=False)
+class RootMeanSquare:
+    """The root of a quotient.
+
+    Attributes:
+        squares: the quotient, of squares.
+    """
+
+    squares: SceneSums
+
+    @property
+    def num_scenes(self) -> int:
+        """Length of the list."""
+        return self.squares.num_scenes
+
+    @property
+    def value(self) -> float:
+        """The root; NaN where nothing was measured."""
+        return float(np.sqrt(self.squares.value))
+
+    @property
+    def samples(self) -> int:
+        """Number of scenes in which it was measured."""
+        return self.squares.samples
+
+    def drawn(self, counts: FloatArray) -> FloatArray:
+        """The root ``(draws,)``, see `Statistic`."""
+        return np.sqrt(self.squares.drawn(counts))
+
+
+@dataclass(frozen=True, eq=False)
+class Median:
+    """The median of a number of each scene.
+
+    Attributes:
+        values: ``(scenes,)``, NaN where a scene has none.
+    """
+
+    values: FloatArray
+
+    @property
+    def num_scenes(self) -> int:
+        """Length of the list."""
+        return len(self.values)
+
+    @property
+    def value(self) -> float:
+        """The median; NaN where nothing was measured."""
+        known = self.values[np.isfinite(self.values)]
+        return float(np.median(known)) if len(known) else np.nan
+
+    @property
+    def samples(self) -> int:
+        """Number of scenes in which it was measured."""
+        return int(np.isfinite(self.values).sum())
+
+    def drawn(self, counts: FloatArray) -> FloatArray:
+        """The median ``(draws,)``, see `Statistic`."""
+        order = np.argsort(self.values)[: self.samples]  # NaN comes last
+        if not len(order):
+            return np.full(len(counts), np.nan)
+        below = np.cumsum(counts[:, order], axis=1)
+        total = below[:, -1:]
+        # the two in the middle, the same one where their number is odd
+        middle = [
+            (below > np.floor((total - odd) / 2)).argmax(axis=1) for odd in (0, 1)
+        ]
+        medians = self.values[order][np.stack(middle)].mean(axis=0)
+        return np.where(total[:, 0] > 0, medians, np.nan)
 
 
 class Interval(NamedTuple):
@@ -84,24 +191,17 @@ def scene_shares(
 
 
 def _draws(
-    parts: Mapping[str, SceneSums], rng: np.random.Generator, resamples: int
+    parts: Mapping[str, Statistic], rng: np.random.Generator, resamples: int
 ) -> dict[str, FloatArray]:
     """Each metric ``(resamples,)`` on scenes drawn with replacement."""
-    columns = [c for s in parts.values() for c in (s.numerator, s.denominator)]
-    table = np.stack(columns, axis=1)
-    count = len(table)
+    count = next(iter(parts.values())).num_scenes
     step = max(1, _CHUNK // max(count, 1))
-    sums = np.concatenate(
-        [
-            resample_counts(rng, min(step, resamples - start), count) @ table
-            for start in range(0, resamples, step)
-        ]
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return {
-            name: part.scale * sums[:, 2 * i] / sums[:, 2 * i + 1]
-            for i, (name, part) in enumerate(parts.items())
-        }
+    chunks: dict[str, list[FloatArray]] = {name: [] for name in parts}
+    for start in range(0, resamples, step):
+        counts = resample_counts(rng, min(step, resamples - start), count)
+        for name, part in parts.items():
+            chunks[name].append(part.drawn(counts))
+    return {name: np.concatenate(values) for name, values in chunks.items()}
 
 
 def resample_counts(rng: np.random.Generator, draws: int, count: int) -> FloatArray:
@@ -126,7 +226,7 @@ def percentile_interval(draws: FloatArray, level: float = 0.95) -> Interval | No
 
 
 def bootstrap_intervals(
-    parts: Mapping[str, SceneSums],
+    parts: Mapping[str, Statistic],
     rng: np.random.Generator,
     *,
     resamples: int = 1000,
@@ -138,7 +238,7 @@ def bootstrap_intervals(
     in which a metric cannot be measured does not count for it.
 
     Args:
-        parts: each metric's sums; all of one number of scenes.
+        parts: the metrics; all of one number of scenes.
         rng: draws the scenes.
         resamples: number of draws.
         level: of confidence.
@@ -150,15 +250,15 @@ def bootstrap_intervals(
     >>> bootstrap_intervals({"l2": sums}, np.random.default_rng(0))["l2"]
     Interval(low=3.0, high=3.0)
     """
-    if not parts or not len(next(iter(parts.values())).numerator):
+    if not parts or not next(iter(parts.values())).num_scenes:
         return dict.fromkeys(parts)
     draws = _draws(parts, rng, resamples)
     return {name: percentile_interval(values, level) for name, values in draws.items()}
 
 
 def paired_bootstrap(
-    first: SceneSums,
-    second: SceneSums,
+    first: Statistic,
+    second: Statistic,
     rng: np.random.Generator,
     *,
     resamples: int = 1000,
@@ -176,16 +276,54 @@ def paired_bootstrap(
     >>> paired_bootstrap(char, float_, np.random.default_rng(0))
     Difference(value=1.0, low=1.0, high=1.0, share_above=1.0)
     """
-    if len(first.numerator) != len(second.numerator):
-        raise ValueError(
-            f"{len(first.numerator)} and {len(second.numerator)} scenes: a paired "
-            "bootstrap needs the same scenes in the same order"
-        )
-    draws = _draws({"first": first, "second": second}, rng, resamples)
-    differences = draws["first"] - draws["second"]
-    interval = percentile_interval(differences, level)
-    if interval is None:
+    difference = paired_differences(
+        {"": first}, {"": second}, rng, resamples=resamples, level=level
+    )[""]
+    if difference is None:
         raise ValueError("one of the two metrics was measured on no scene")
-    known = differences[np.isfinite(differences)]
-    above = float(np.mean(known > 0))
-    return Difference(first.value - second.value, *interval, above)
+    return difference
+
+
+def paired_differences(
+    first: Mapping[str, Statistic],
+    second: Mapping[str, Statistic],
+    rng: np.random.Generator,
+    *,
+    resamples: int = 1000,
+    level: float = 0.95,
+) -> dict[str, Difference | None]:
+    """`paired_bootstrap` of each metric that both have, all on the same draws.
+
+    Returns:
+        For each metric its difference, None where one of the two measures nothing.
+
+    Raises:
+        ValueError: the two have different numbers of scenes.
+    """
+    shared = [name for name in first if name in second]
+    parts = [part[name] for name in shared for part in (first, second)]
+    counts = {part.num_scenes for part in parts}
+    if len(counts) > 1:
+        raise ValueError(
+            f"{' and '.join(map(str, sorted(counts)))} scenes: a paired bootstrap "
+            "needs the same scenes in the same order"
+        )
+    if not parts or counts == {0}:
+        return dict.fromkeys(shared)
+    draws = _draws({str(i): part for i, part in enumerate(parts)}, rng, resamples)
+    return {
+        name: _difference(
+            first[name].value - second[name].value,
+            draws[str(2 * i)] - draws[str(2 * i + 1)],
+            level,
+        )
+        for i, name in enumerate(shared)
+    }
+
+
+def _difference(value: float, draws: FloatArray, level: float) -> Difference | None:
+    interval = percentile_interval(draws, level)
+    if interval is None:
+        return None
+    above = float(np.mean(draws[np.isfinite(draws)] > 0))
+    return Difference(value, *interval, above)

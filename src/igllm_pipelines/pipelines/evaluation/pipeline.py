@@ -1,16 +1,17 @@
-"""Wiring of the evaluation node."""
+"""Wiring of the evaluation nodes."""
 
 from kedro.pipeline import Node, Pipeline
 
+from igllm_pipelines.domains import ENCODINGS
 from igllm_pipelines.pipelines.evaluation import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """``predictions, raw, syntax -> metrics``."""
+    """``predictions, raw, syntax -> metrics, intervals``."""
     return Pipeline(
         [
             Node(
-                nodes.evaluate,
+                nodes.score,
                 {
                     "predictions": "predictions",
                     "raw": "raw",
@@ -19,9 +20,31 @@ def create_pipeline() -> Pipeline:
                     "encoding": "params:encoding",
                     "scenes": "params:scenes",
                 },
-                "metrics",
+                ["metrics", "intervals"],
                 name="evaluate",
                 tags="eval",
+            )
+        ]
+    )
+
+
+def create_comparison_pipeline() -> Pipeline:
+    """``predictions_char, predictions_float, raw, syntax -> comparison``."""
+    return Pipeline(
+        [
+            Node(
+                nodes.compare,
+                {
+                    **{f"predictions_{e}": f"predictions_{e}" for e in ENCODINGS},
+                    "raw": "raw",
+                    "syntax": "syntax",
+                    "domain": "params:domain",
+                    "encodings": "params:encodings",
+                    "scenes": "params:scenes",
+                },
+                "comparison",
+                name="compare_encodings",
+                tags=["eval", "report"],
             )
         ]
     )
