@@ -129,6 +129,19 @@ def test_loss_curve_is_logged_by_step(client):
     assert curve[0].timestamp < curve[1].timestamp
 
 
+def test_intervals_and_the_comparison_are_kept(client):
+    intervals = {"val_ID": {"mse": {"value": 1.0, "low": 0.5, "high": 2.0}}}
+    sure = Node(lambda: intervals, None, "intervals", name="sure")
+    compare = Node(lambda: {"val_ID": {}}, None, "comparison", name="compare")
+    parts = [Pipeline([sure], namespace="2d.char"), Pipeline([compare], namespace="2d")]
+    parent = run(sum(parts, Pipeline([])))
+    child = children(client, parent)["2d.char"]
+    (file,) = client.list_artifacts(child.info.run_id)
+    assert file.path == "intervals.json"
+    (file,) = client.list_artifacts(parent, "2d")
+    assert file.path == "2d/comparison.json"
+
+
 @pytest.mark.parametrize("study", ["ablation", "efficiency", "rotation"])
 def test_a_study_is_kept_as_a_table(client, study):
     rows = [

@@ -95,6 +95,18 @@ def test_metrics_of_both_encodings(finished, domain, metric):
 
 
 @pytest.mark.parametrize("domain", sorted(DOMAINS))
+def test_metrics_have_intervals_and_encodings_are_compared(finished, domain):
+    metrics = finished.json(f"08_reporting/{domain}/metrics.json")
+    compared = finished.json(f"08_reporting/{domain}/comparison.json")
+    for encoding, of_splits in metrics.items():
+        path = f"08_reporting/{domain}/{encoding}/intervals.json"
+        intervals = finished.json(path)
+        for split, values in of_splits.items():
+            assert set(values) - {"images"} <= set(intervals[split])
+            assert compared[split]["parse_rate"]["difference"] == 0
+
+
+@pytest.mark.parametrize("domain", sorted(DOMAINS))
 def test_report_and_its_path_are_there(finished, domain):
     page = finished.data / "08_reporting" / domain / "report" / "index.html"
     assert "<html" in page.read_text()
@@ -167,24 +179,38 @@ def test_an_encoding_takes_another_representation(finished, tmp_path):
     assert "does not parse" not in page.read_text()
 
 
-def test_ablations_make_one_table_each(finished, tmp_path):
+def test_studies_make_one_table_each(finished, tmp_path):
     from mlflow import MlflowClient
 
     project = Project(tmp_path)
     shutil.copytree(finished.data, project.data)
-    output = project.run("--pipelines=2d.ablation,clevr.ablation")
-    for domain, encoding in (("2d", "char_hot"), ("clevr", "float_tuned_tower")):
-        rows = project.json(f"08_reporting/{domain}/ablation/table.json")
-        row = next(row for row in rows if row["encoding"] == encoding)
-        assert row["seeds"] == 2
-        assert row["ratio"]["low"] <= row["ratio"]["high"]
-        summary = project.data / "08_reporting" / domain / "ablation" / "summary.txt"
-        assert summary.read_text() in output
+    studies = {
+        "2d.ablation": "char_hot",
+        "2d.efficiency": "float_n40",
+        "clevr.ablation": "float_tuned_tower",
+        "so3.rotation": "float_quat",
+    }
+    output = project.run(f"--pipelines={','.join(studies)}")
     client = MlflowClient(f"sqlite:///{project.database}")
     experiment = client.get_experiment_by_name("test")
     (run,) = client.search_runs([experiment.experiment_id])
-    logged = {file.path for file in client.list_artifacts(run.info.run_id, "2d")}
-    assert logged == {"2d/ablation.json", "2d/ablation_table.json"}
+    for study, encoding in studies.items():
+        domain, name = study.split(".")
+        folder = project.data / "08_reporting" / domain / name
+        rows = project.json(f"08_reporting/{domain}/{name}/table.json")
+        row = next(row for row in rows if row["encoding"] == encoding)
+        assert row["seeds"] == 2
+        assert row["ratio"]["low"] <= row["ratio"]["high"]
+        assert (folder / "summary.txt").read_text() in output
+        plotted = {"plot.png"} if name != "ablation" else set()
+        files = {"table.csv", "table.md", *plotted}
+        assert {file.name for file in (folder / "files").iterdir()} == files
+        logged = {file.path for file in client.list_artifacts(run.info.run_id, domain)}
+        assert {f"{study}.json", f"{study}_table.json"} <= {
+            path.replace("/", ".", 1) for path in logged
+        }
+        beside = {file.path for file in client.list_artifacts(run.info.run_id, study)}
+        assert beside == {f"{study}/{file}" for file in {*files, "summary.txt"}}
 
 
 def test_a_variant_by_the_name_of_an_encoding(finished, tmp_path):

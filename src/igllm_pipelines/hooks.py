@@ -131,6 +131,10 @@ class ExperimentRunHook:
             mlflow.log_metrics({k.replace(".", "/"): v for k, v in _numbers(data)})
         elif leaf == "metrics":
             mlflow.log_dict(data, f"{namespace}/metrics.json")
+        elif leaf == "intervals":  # of the run of an encoding
+            mlflow.log_dict(data, "intervals.json")
+        elif leaf == "comparison":
+            mlflow.log_dict(data, f"{namespace}/comparison.json")
         elif leaf in _STUDIES:
             mlflow.log_dict(data, f"{namespace}/{leaf}.json")
             mlflow.log_table(_table(data), f"{namespace}/{leaf}_table.json")

@@ -8,6 +8,7 @@ from kedro.pipeline import Pipeline
 
 from igllm_pipelines.domains import DOMAINS, ENCODINGS
 from igllm_pipelines.pipelines import (
+    baselines,
     evaluation,
     inference,
     rendering,
@@ -19,6 +20,8 @@ from igllm_pipelines.pipelines import (
 )
 
 DEFAULT = ("2d", "clevr")
+# domains that NS-VQA's scene parser is the baseline of
+NSVQA = ("clevr",)
 # studies by domain: each has parameters of its name
 STUDIES = {
     "2d": ("ablation", "efficiency"),
@@ -27,7 +30,7 @@ STUDIES = {
 }
 _OF_DOMAIN = (
     *("scenes", "rendering", "tower", "warm_up", "model", "training"),
-    *("ablation", "efficiency", "rotation"),
+    *("ablation", "efficiency", "rotation", "nsvqa"),
 )
 _SHARED = (
     *("seed", "ray", "features", "inference", "reporting"),
@@ -57,7 +60,7 @@ def _piece(
     return Pipeline(
         piece,
         namespace=namespace,
-        tags=[domain, *([encoding] if encoding else [])],
+        tags=namespace.split("."),
         inputs={name: full for name, full in inputs.items() if name in free},
         outputs=outputs,
         parameters={name: full for name, full in parameters.items() if name in free},
@@ -88,14 +91,25 @@ def encoding_pipeline(domain: str, encoding: str) -> Pipeline:
     return _piece(piece, f"{domain}.{encoding}", shared, encoding)
 
 
+def nsvqa_pipeline(domain: str) -> Pipeline:
+    """Train, ask and evaluate the scene parser of NS-VQA: one MLflow run.
+
+    It needs what ``<domain>.data`` makes, and writes programs as ``char`` does.
+    """
+    piece = baselines.create_nsvqa_pipeline() + evaluation.create_pipeline()
+    shared = {name: f"{domain}.{name}" for name in ("raw", "syntax")}
+    return _piece(piece, f"{domain}.nsvqa", shared, "char")
+
+
 def report_pipeline(domain: str) -> Pipeline:
     """Tables, figures, reconstructions and the HTML page of a domain."""
     of_encoding = {
         f"{name}_{encoding}": f"{domain}.{encoding}.{name}"
-        for name in ("metrics", "history", "predictions")
+        for name in ("metrics", "intervals", "history", "predictions")
         for encoding in ENCODINGS
     }
-    return _piece(reporting.create_pipeline(), domain, of_encoding)
+    piece = evaluation.create_comparison_pipeline() + reporting.create_pipeline()
+    return _piece(piece, domain, of_encoding)
 
 
 def study_pipeline(domain: str, name: str) -> Pipeline:
@@ -125,5 +139,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         pipelines[domain] = sum(parts.values(), Pipeline([]))
     for domain, names in STUDIES.items():
         pipelines |= {f"{domain}.{n}": study_pipeline(domain, n) for n in names}
+    pipelines |= {f"{d}.nsvqa": nsvqa_pipeline(d) for d in NSVQA}
     pipelines["__default__"] = sum((pipelines[d] for d in DEFAULT), Pipeline([]))
     return pipelines
