@@ -86,6 +86,13 @@ def test_images_without_an_error_are_left_out():
     assert 1 <= interval.low < interval.high <= 3
 
 
+def test_an_encoding_without_any_error_has_no_interval():
+    errors = {"a": np.full((2, 3), np.nan), "b": np.ones((2, 3))}
+    intervals = error_intervals(errors, {"a": "b", "b": "b"})
+    assert all(np.isnan(intervals["a"][0]))
+    assert intervals["b"][0] == (1, 1, 1)
+
+
 def test_text_names_every_encoding_split_and_metric():
     text = study_text("2d", study_rows(runs(), BASES, "mse"))
     lines = text.splitlines()

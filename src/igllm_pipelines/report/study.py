@@ -74,6 +74,11 @@ def _estimate(mean: float, draws: FloatArray) -> Estimate:
     return Estimate(float(mean), low, high)
 
 
+def _mean_known(errors: FloatArray) -> float:
+    known = errors[np.isfinite(errors)]
+    return float(known.mean()) if known.size else np.nan
+
+
 def errors_of(
     runs: Sequence[StudyRun], encoding: str, split: str, seeds: Sequence[int]
 ) -> FloatArray:
@@ -104,7 +109,7 @@ def error_intervals(
     """
     seeds, images = next(iter(errors.values())).shape
     draws = _Draws(seeds, images, np.random.default_rng(seed))
-    means = {name: float(np.nanmean(values)) for name, values in errors.items()}
+    means = {name: _mean_known(values) for name, values in errors.items()}
     drawn = {name: draws.means(values) for name, values in errors.items()}
     found: dict[str, tuple[Estimate, Estimate | None]] = {}
     for name in errors:
