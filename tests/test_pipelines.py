@@ -56,7 +56,8 @@ def test_every_part_has_its_name(pipelines):
     parts = {f"{d}.{p}" for d in DOMAINS for p in ("data", *ENCODINGS, "report")}
     ablations = {"2d.ablation", "clevr.ablation"}
     studies = {"2d.efficiency", "so3.rotation", *ablations}
-    assert set(pipelines) == {*DOMAINS, *parts, *studies, "__default__"}
+    others = {*studies, "clevr.nsvqa"}
+    assert set(pipelines) == {*DOMAINS, *parts, *others, "__default__"}
 
 
 def test_default_runs_2d_and_clevr(pipelines):
@@ -107,6 +108,11 @@ def test_studies_are_not_in_a_domains_own_line(pipelines):
 def test_encodings_are_what_their_names_say_by_default():
     for name, value in config("local")["parameters"]["encodings"].items():
         assert parse_encoding(name) == parse_encoding(value)
+
+
+def test_nsvqa_needs_nothing_of_the_model(pipelines):
+    free = {n for n in pipelines["clevr.nsvqa"].inputs() if not n.startswith("params:")}
+    assert free == {"clevr.raw", "clevr.syntax", "clevr.nsvqa.checkpoints"}
 
 
 @pytest.mark.parametrize("env", ["local", "test"])

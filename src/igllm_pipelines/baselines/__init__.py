@@ -1,0 +1,1 @@
+"""Baselines that stand beside the model: the scene parser of NS-VQA."""

@@ -1,0 +1,138 @@
+"""One training loop for both networks; a killed training goes on where it stopped."""
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from igllm_pipelines.train import checkpoints
+
+logger = logging.getLogger(__name__)
+
+_FLOOR, _MAX_NORM, _WEIGHT_DECAY = 0.02, 5.0, 0.01
+_SAVE_EVERY, _STATE = 100, "state.pt"
+
+
+@dataclass(frozen=True)
+class Course:
+    """How long and how fast a network is trained.
+
+    Attributes:
+        steps: optimizer steps.
+        learning_rate: peak rate of AdamW; a cosine leads it to 2 % of it.
+        warm_up_steps: of linear warm-up before the cosine.
+        seed: of what the losses draw from torch's global generator.
+    """
+
+    steps: int
+    learning_rate: float
+    warm_up_steps: int
+    seed: int
+
+    def factor(self, step: int) -> float:
+        """On the peak rate.
+
+        >>> course = Course(20, 1.0, 10, seed=0)
+        >>> [round(course.factor(step), 2) for step in (0, 10, 15, 20)]
+        [0.1, 1.0, 0.51, 0.02]
+        """
+        if step < self.warm_up_steps:
+            return (step + 1) / self.warm_up_steps
+        rest = max(1, self.steps - self.warm_up_steps)
+        progress = min(1.0, (step - self.warm_up_steps) / rest)
+        return _FLOOR + (1 - _FLOOR) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def fit(
+    network: nn.Module,
+    loss_of: Callable[[int], Tensor],
+    course: Course,
+    folder: Path,
+    *,
+    digest: str,
+    title: str,
+) -> list[float]:
+    """Trains `network` in place.
+
+    Args:
+        network: what is trained.
+        loss_of: the loss of a step; what it draws from torch's global generator depends
+            on the step alone.
+        course: of the training.
+        folder: of the checkpoints. The last one stays, so that the same command again
+            trains nothing.
+        digest: fingerprint of everything that the result depends on; checkpoints with
+            another one are removed.
+        title: of the progress bar.
+
+    Returns:
+        The loss of every step.
+
+    Raises:
+        ValueError: the loss became NaN or infinite.
+        CheckpointError: a checkpoint cannot be written.
+    """
+    checkpoints.prepare(folder, digest)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=course.learning_rate, weight_decay=_WEIGHT_DECAY
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, course.factor)
+    parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
+    losses = _resume(parts, folder)
+    network.train()
+    bar = tqdm(
+        range(len(losses), course.steps),
+        initial=len(losses),
+        total=course.steps,
+        desc=title,
+        unit="step",
+        dynamic_ncols=True,
+    )
+    for step in bar:
+        with torch.random.fork_rng():
+            seeds = np.random.SeedSequence((course.seed, step))
+            torch.manual_seed(int(seeds.generate_state(1)[0]))
+            loss = loss_of(step)
+        losses.append(float(loss.detach()))
+        if not math.isfinite(losses[-1]):
+            raise ValueError(f"{title}: the loss is not finite at step {step + 1}")
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), _MAX_NORM)
+        optimizer.step()
+        schedule.step()
+        bar.set_postfix(loss=f"{losses[-1]:.3g}", refresh=False)
+        if len(losses) % _SAVE_EVERY == 0 or len(losses) == course.steps:
+            _save(parts, losses, folder)
+    network.eval()
+    return losses
+
+
+def _resume(parts: Mapping[str, Any], folder: Path) -> list[float]:
+    """Loads the last whole checkpoint; the losses so far, none without one."""
+    found = checkpoints.last_whole(folder)
+    if found is None:
+        return []
+    logger.info("training goes on from %s", found)
+    state = torch.load(found / _STATE, weights_only=True, map_location="cpu")
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    losses: list[float] = state["losses"]
+    return losses
+
+
+def _save(parts: Mapping[str, Any], losses: Sequence[float], folder: Path) -> None:
+    partial, name = folder / checkpoints.PARTIAL, f"checkpoint-{len(losses)}"
+    state = {part: value.state_dict() for part, value in parts.items()}
+    with checkpoints.writing(folder, name):
+        partial.mkdir(parents=True, exist_ok=True)
+        torch.save({**state, "losses": list(losses)}, partial / _STATE)
+        checkpoints.seal(partial, folder / name)
+    checkpoints.keep_newest(folder, 1)
