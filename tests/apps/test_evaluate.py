@@ -91,6 +91,43 @@ def test_shapenet_by_the_strict_protocol(tmp_path) -> None:
     assert got["intervals"]["geod"] == pytest.approx([90, 90])
 
 
+def test_symmetric_shapes_by_the_nearest_turn(tmp_path) -> None:
+    table = {"3d_coords": [0, 0, 1], "shape": "table_1", "rotation": [0.0, 0.0, 1.5]}
+    chair = {**table, "3d_coords": [5, 0, 1], "shape": "chair_1"}
+    scenes = [{"image_filename": "a.png", "objects": [table, chair]}]
+    line = "add(shape='{}', loc=({}, 0, 1), rotation=(0, 0, {:.6f}))\n"
+    program = line.format("table_1", 0, 1.6 - math.pi) + line.format("chair_1", 5, 1.6)
+    predictions = [{"image": "a.png", "program": program}]
+    file = tmp_path / "symmetries.json"
+    file.write_text(json.dumps({"table_1": 2}))
+    options = ["--rotation-rep", "euler", "--symmetries", str(file)]
+    got = run(tmp_path, scenes, predictions, *options)
+    off = math.degrees(0.1)
+    assert got["geod"] == pytest.approx((180 - off + off) / 2, abs=1e-3)
+    assert got["geod_symmetric"] == pytest.approx(off, abs=1e-3)
+    assert got["intervals"]["geod_symmetric"] == pytest.approx([off, off], abs=1e-3)
+    refused = run(tmp_path, scenes, predictions, *options, "--protocol", "reference")
+    assert refused.exit_code == 2
+    for content in ('{"table_1": -1}', '["table_1"]', "{"):
+        file.write_text(content)
+        refused = run(tmp_path, scenes, predictions, *options)
+        assert refused.exit_code == 1
+        assert "symmetries.json" in refused.output
+
+
+def test_average_precision_has_an_interval(tmp_path) -> None:
+    scenes, predictions = [], []
+    for i in range(20):
+        obj = {"3d_coords": [0, 0, 0], "pixel_coords": [1, 1, 1]}
+        scenes.append({"image_filename": f"{i}.png", "objects": [obj]})
+        program = f"add(loc=({0.05 * i:.3f}, 0, 0))"
+        answer = {"image": f"{i}.png", "program": program, "log_probability": -1.0 * i}
+        predictions.append(answer)
+    got = run(tmp_path, scenes, predictions, "--rotation-rep", "quat")
+    low, high = got["intervals"]["average_precision@0.25"]
+    assert low < got["detection"]["0.25"]["average_precision"] < high
+
+
 def test_errors_say_what_to_do(tmp_path) -> None:
     scenes = [{"image_filename": "a.png", "objects": [CUBE]}]
     got = run(

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +32,21 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     type=click.Choice(("reference", "strict")),
     help="reference: as the paper's script counts; strict: nothing is excused.",
 )
+@click.option(
+    "--symmetries",
+    type=_FILE,
+    help='JSON {"<shape>": order}: it looks the same after a turn by 360/order degrees '
+    "about its z axis, 0 for any turn. Adds geod_symmetric; strict only.",
+)
 @click.option("--json", "out", type=_FILE, help="Also writes the scores there.")
 def evaluate(
-    *, labels: Path, predictions: Path, rotation_rep: str, protocol: str, out: Path
+    *,
+    labels: Path,
+    predictions: Path,
+    rotation_rep: str,
+    protocol: str,
+    symmetries: Path | None,
+    out: Path | None,
 ) -> None:
     """How good predictions are, by the paper's protocol or by a strict one.
 
@@ -48,16 +61,36 @@ def evaluate(
     from igllm_pipelines.metrics.labels import read_label_table
     from igllm_pipelines.metrics.protocols import reference_scores, strict_scores
 
+    if symmetries and protocol == "reference":
+        raise click.UsageError("--symmetries: the protocol reference knows none")
+    orders = _read_symmetries(symmetries) if symmetries else {}
     true = read_label_table(labels)
     answers = in_order(read_answers(predictions, labels.stem), true.images)
     score = reference_scores if protocol == "reference" else strict_scores
-    scores = score(true, answers, _protocol(true, rotation_rep))
+    scores = score(true, answers, _protocol(true, rotation_rep, orders))
     if out:
         _write(out, scores)
     click.echo(_text(scores))
 
 
-def _protocol(labels: "Labels", rotation_rep: str) -> "Protocol":
+def _read_symmetries(file: Path) -> dict[str, int]:
+    try:
+        orders = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"{file}: no JSON can be read ({error})") from None
+    if not isinstance(orders, dict) or not all(
+        isinstance(order, int) and not isinstance(order, bool) and order >= 0
+        for order in orders.values()
+    ):
+        raise click.ClickException(
+            f'{file}: wanted is {{"<shape>": order}}, each order a whole number from 0'
+        )
+    return orders
+
+
+def _protocol(
+    labels: "Labels", rotation_rep: str, symmetries: Mapping[str, int]
+) -> "Protocol":
     """CLEVR's synonyms for attributes whose labels use CLEVR's words alone."""
     from igllm_pipelines.domains import CLEVR_SYNONYMS, CLEVR_WORDS, DOMAINS
     from igllm_pipelines.metrics.protocols import Protocol
@@ -72,7 +105,7 @@ def _protocol(labels: "Labels", rotation_rep: str) -> "Protocol":
         rotation_rep,
         words,
         {name: CLEVR_SYNONYMS[name] for name in words if name in CLEVR_SYNONYMS},
-        clevr.symmetries if rotation_rep == "yaw" else {},
+        {**(clevr.symmetries if rotation_rep == "yaw" else {}), **symmetries},
     )
 
 
