@@ -135,6 +135,8 @@ class ExperimentRunHook:
             mlflow.log_dict(data, "intervals.json")
         elif leaf == "comparison":
             mlflow.log_dict(data, f"{namespace}/comparison.json")
+        elif leaf == "results":
+            mlflow.log_table(_table(data), f"{namespace}/results_table.json")
         elif leaf in _STUDIES:
             mlflow.log_dict(data, f"{namespace}/{leaf}.json")
             mlflow.log_table(_table(data), f"{namespace}/{leaf}_table.json")

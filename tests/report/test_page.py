@@ -18,14 +18,18 @@ from igllm_pipelines.domains.sources import scene_config, symmetries
 from igllm_pipelines.metrics.evaluate import evaluate_predictions
 from igllm_pipelines.render.config import RenderingConfig
 from igllm_pipelines.render.job import render_pictures
-from igllm_pipelines.report.build import Results, make_report
+from igllm_pipelines.report.build import make_report
 from igllm_pipelines.report.figures import (
     attribute_bars,
     error_shares,
     loss_curves,
     scatter,
 )
-from igllm_pipelines.report.samples import Reading, make_samples, mark_wrong_words
+from igllm_pipelines.report.page import difference
+from igllm_pipelines.report.program_diff import diff
+from igllm_pipelines.report.reading import Reading
+from igllm_pipelines.report.results import Results
+from igllm_pipelines.report.samples import choose_cases, make_samples
 from igllm_pipelines.scene import Scene, parse_program, write_program
 
 DOTS, CLEVR = DotsConfig(), ClevrConfig()
@@ -61,7 +65,8 @@ class Links(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.addresses += [v or "" for k, v in attrs if k in ("src", "href")]
+        named = [v or "" for k, v in attrs if k in ("src", "href")]
+        self.addresses += [name for name in named if not name.startswith("data:")]
 
 
 def results_of(domain: str, spoil: str = "") -> tuple[Results, Raw]:
@@ -104,12 +109,25 @@ def parsed(files: dict[str, bytes]) -> tuple[str, Links]:
     return html, links
 
 
+FIGURES = {
+    "2d": {"scatter", "positions"},
+    "clevr": {"attributes", "positions", "counts", "sizes"},
+    "so3": {"orientations", "positions"},
+    "6dof": {"orientations", "attributes", "positions"},
+    "shapenet": {"orientations", "attributes", "positions", "counts"},
+}
+
+
 @pytest.mark.parametrize("domain", sorted(DOMAINS))
 def test_page_holds_all_it_links_to_and_nothing_else(domain: str) -> None:
     results, raw = results_of(domain)
     files = make_report(results, raw, gray, samples=2)
     html, links = parsed(files)
     assert set(links.addresses) == set(files) - {"index.html"}
+    assert {f"tables/{domain}.{ending}" for ending in ("md", "tex", "csv")} < set(files)
+    figures = {name for name in files if name.startswith("figures/")}
+    both = {*FIGURES[domain], "validation", "losses"}
+    assert figures == {f"figures/{name}.png" for name in both}
     assert "script" not in links.tags
     assert "http" not in html
     # of each split 2 samples: an input and two reconstructions
@@ -119,35 +137,23 @@ def test_page_holds_all_it_links_to_and_nothing_else(domain: str) -> None:
         assert image.size in {(8, 8), (raw.image("", "").shape[1],) * 2}
 
 
-def test_figures_of_each_domain() -> None:
-    for domain, names in (
-        ("2d", {"scatter", "validation", "losses"}),
-        ("clevr", {"attributes", "validation", "losses"}),
-        ("so3", {"orientations", "validation", "losses"}),
-        ("6dof", {"attributes", "orientations", "validation", "losses"}),
-        ("shapenet", {"attributes", "orientations", "validation", "losses"}),
-    ):
-        results, raw = results_of(domain)
-        files = make_report(results, raw, gray, samples=0)
-        assert {f"figures/{name}.png" for name in names} == set(files) - {"index.html"}
-
-
 def test_unparsable_program_is_escaped_and_has_no_picture() -> None:
     results, raw = results_of("clevr", spoil="<script>alert('x')</script>")
-    files = make_report(results, raw, gray, samples=1)
+    files = make_report(results, raw, gray, samples=2)
     html, links = parsed(files)
     assert "script" not in links.tags
     assert "&lt;script&gt;alert" in html
     assert "no picture" in html
     assert "the answer does not parse" in html
-    assert sum("-char.png" in name for name in files) == 1
+    # two samples of either split, one of them without a picture
+    assert sum("-char.png" in name for name in files) == 3
 
 
 def test_report_without_histories_and_predictions_still_shows_the_table() -> None:
     results, raw = results_of("2d")
     bare = replace(results, histories={}, predictions={"char": {}, "float": {}})
     files = make_report(bare, raw, gray, samples=2)
-    assert list(files) == ["index.html"]
+    assert {name.partition("/")[0] for name in files} == {"index.html", "tables"}
     assert "squared error" in files["index.html"].decode()
 
 
@@ -163,12 +169,17 @@ def test_dots_are_drawn_again_where_they_were_predicted() -> None:
     def render(scenes: Any) -> list[np.ndarray]:
         return render_pictures(scenes, DOTS, RenderingConfig())
 
-    files = make_report(results, raw, render, samples=1)
-    name = next(n for n in files if n.startswith("images/val_ID") and "-char" in n)
+    files = make_report(results, raw, render, samples=2)
+    stem = raw.scenes("val_ID")[0].image_filename.replace(".", "-")
+    name = f"images/val_ID/{stem}-char.png"
     with Image.open(BytesIO(files[name])) as image:
         pixels = np.asarray(image.convert("RGB"), dtype=float)
     y, x = np.argwhere(pixels[..., 1] < 128).mean(axis=0) / DOTS.width_px
     assert (x, y) == pytest.approx((0.25, 0.75), abs=0.01)
+
+
+def errors_of(raw: Raw, split: str) -> dict[str, float]:
+    return {s.image_filename: float(i) for i, s in enumerate(raw.scenes(split))}
 
 
 def test_samples_need_an_answer_of_every_encoding() -> None:
@@ -177,25 +188,86 @@ def test_samples_need_an_answer_of_every_encoding() -> None:
         "char": {"val_ID": results.predictions["char"]["val_ID"][1:]},
         "float": results.predictions["float"],
     }
+    results = replace(results, predictions=predictions)
     scenes = raw.scenes("val_ID")
-    samples = make_samples("val_ID", scenes, predictions, results.readings, count=2)
-    assert [s.image for s in samples] == [s.image_filename for s in scenes[1:3]]
+    samples = make_samples("val_ID", scenes, results, errors_of(raw, "val_ID"), count=2)
+    found = [(sample.case, sample.image) for sample in samples]
+    first, last = (scenes[i].image_filename for i in (1, -1))
+    assert found == [("best", first), ("worst", last)]
     assert [a.encoding for a in samples[0].answers] == ["char", "float"]
 
 
-def test_wrong_words_are_marked_and_synonyms_are_not() -> None:
+@pytest.mark.parametrize("images", [0, 1, 5, 50])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 8, 100])
+def test_cases_are_different_images_in_order(images: int, count: int) -> None:
+    errors = np.random.default_rng(0).permutation(images).astype(float).tolist()
+    chosen = choose_cases(errors, count)
+    indices = [i for of_case in chosen.values() for i in of_case]
+    assert len(indices) == len({*indices}) == min(images, count)
+    found = {case: [errors[i] for i in of] for case, of in chosen.items()}
+    assert found["best"] == list(range(len(found["best"])))
+    assert found["worst"] == [images - 1 - i for i in range(len(found["worst"]))]
+    if count == 8 and images == 50:
+        assert found["median"] == [24, 25]
+
+
+def test_an_answer_that_does_not_parse_is_the_worst_case() -> None:
+    results, raw = results_of("clevr", spoil="add(")
+    files = make_report(results, raw, gray, samples=3)
+    html = files["index.html"].decode()
+    worst = html.partition("Worst cases")[2]
+    assert raw.scenes("val_ID")[0].image_filename in worst
+    assert "the answer does not parse" in worst
+    assert "does not parse" not in html.partition("Best cases")[2].partition("Worst")[0]
+
+
+def test_difference_is_dark_where_pictures_differ() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 256, (2, 5, 4, 3)).astype(np.uint8)
+    shown = difference(a, b)
+    expected = 255 - abs(a.astype(int) - b.astype(int)).max(axis=-1, keepdims=True)
+    np.testing.assert_array_equal(shown, np.broadcast_to(expected, shown.shape))
+
+
+def test_wrong_words_and_far_places_are_marked_and_synonyms_are_not() -> None:
     scene = CLEVR.draw(7, "val_ID", 0, 0).left_to_right()
-    first = scene.objects[0]
-    lines = write_program(scene, SYNTAX).splitlines()
+    first, *others = scene.objects
+    x, y, z = first.location or (0.0, 0.0, 0.0)
+    near = replace(first, location=(x + 0.2, y, z))
+    far = replace(others[0], location=tuple(np.add(others[0].location, (0.3, 0, 0))))
+    said = replace(scene, objects=(near, far, *others[1:]))
+    lines = write_program(said, SYNTAX).splitlines()
     wrong = "red" if first.color != "red" else "blue"
     synonym = {"large": "big", "small": "tiny"}[str(first.size)]
     lines[0] = lines[0].replace(f"'{first.color}'", f"'{wrong}'")
     lines[0] = lines[0].replace(f"'{first.size}'", f"'{synonym}'")
     program = "\n".join(lines)
-    pred = parse_program(program, SYNTAX)
-    marked = mark_wrong_words(program, pred, scene, SYNTAX)
-    assert [t for line in marked for t, bad in line if bad] == [f"'{wrong}'"]
-    assert ["".join(t for t, _ in line) for line in marked] == lines
+    marked = diff(program, parse_program(program, SYNTAX), scene, SYNTAX)
+    spans = [(text, kind) for line in marked for text, kind in line.spans if kind]
+    assert spans[:2] == [(f"'{wrong}'", "wrong"), (f"'{first.color}'", "true")]
+    assert [kind for _, kind in spans[2:]] == ["wrong", "true"]
+    true = spans[3][0].strip("()").split(", ")
+    assert [float(v) for v in true] == pytest.approx(others[0].location, abs=5e-4)
+    said_lines = [
+        "".join(t for t, kind in line.spans if kind != "true") for line in marked
+    ]
+    assert said_lines == lines
+
+
+def test_missed_and_invented_objects_are_lines_of_their_own() -> None:
+    scene = CLEVR.draw(7, "val_ID", 0, 0).left_to_right()
+    program = write_program(scene, SYNTAX)
+    fewer = replace(scene, objects=scene.objects[1:])
+    missed = diff(
+        write_program(fewer, SYNTAX),
+        parse_program(write_program(fewer, SYNTAX), SYNTAX),
+        scene,
+        SYNTAX,
+    )
+    assert [line.kind for line in missed] == [""] * len(fewer.objects) + ["missed"]
+    assert missed[-1].spans == ((program.splitlines()[0], ""),)
+    extra = diff(program, parse_program(program, SYNTAX), fewer, SYNTAX)
+    assert [line.kind for line in extra].count("extra") == 1
 
 
 def test_figures_of_nothing_are_left_out() -> None:
@@ -218,8 +290,8 @@ def test_panels_stand_two_in_a_row() -> None:
 def test_remark_of_an_orientation_is_its_angle() -> None:
     program = "add(rotation=(1.000, 0.000, 0.000, 0.000, 1.000, 0.000))"
     results, raw = results_of("so3", spoil=program)
-    scenes, readings = raw.scenes("val_ID"), results.readings
-    (sample,) = make_samples("val_ID", scenes, results.predictions, readings, 1)
+    scenes = raw.scenes("val_ID")
+    (sample,) = make_samples("val_ID", scenes, results, errors_of(raw, "val_ID"), 1)
     (turn,) = (obj.rotation for obj in scenes[0].objects)
     degrees = 2 * np.degrees(np.arccos(turn[0]))
     remarks = [answer.remark for answer in sample.answers]

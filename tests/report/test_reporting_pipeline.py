@@ -15,9 +15,16 @@ from igllm_pipelines.domains import DOMAINS, program_syntax
 from igllm_pipelines.model.config import ModelConfig
 from igllm_pipelines.pipelines import evaluation, reporting
 from igllm_pipelines.pipelines.rendering.nodes import plan_rendering
+from igllm_pipelines.report.revision import git_revision
 from igllm_pipelines.scene import write_program
 from tests.shards.official_trees import write_download
 
+INTERVALS = {
+    "random": {"mse": {"value": 2e-5, "low": 1e-5, "high": 3e-5, "samples": 5}}
+}
+COMPARISON = {
+    "random": {"mse": {"difference": 1e-6, "low": -1e-6, "high": 2e-6, "samples": 5}}
+}
 SCENES = {"num_scenes": {"train": 8, "val_ID": 3, "random": 5}}
 
 
@@ -39,6 +46,7 @@ def catalog_of(raw: Any, **datasets: Any) -> DataCatalog:
         "params:encoding": "float",
         "params:encodings": {"char": "char", "float": "float"},
         "syntax": DOMAINS["2d"].syntax,
+        "comparison": {},
         **datasets,
     }
     memory = {name: MemoryDataset(value) for name, value in values.items()}
@@ -82,21 +90,37 @@ def test_reporting_writes_metrics_page_and_summary(raw: Any, tmp_path: Path) -> 
         for encoding, shift in (("char", 0.1), ("float", 0.0))
         for name, value in (
             ("metrics", metrics),
+            ("intervals", INTERVALS),
             ("history", history),
             ("predictions", predictions_of(raw, shift)),
         )
     }
-    catalog = catalog_of(raw, **of_encodings)
+    catalog = catalog_of(raw, **of_encodings, comparison=COMPARISON)
     catalog["metrics"] = JSONDataset(filepath=str(tmp_path / "metrics.json"))
+    catalog["results"] = JSONDataset(filepath=str(tmp_path / "results.json"))
     catalog["summary"] = MemoryDataset()
     catalog["report"] = FilesDataset(filepath=str(tmp_path / "2d" / "report"))
     run(reporting.create_pipeline(), catalog)
     assert catalog.load("metrics") == {"char": metrics, "float": metrics}
     page = tmp_path / "2d" / "report" / "index.html"
     assert "add(x=" in page.read_text()
-    assert len(list(page.parent.glob("images/*/*.png"))) == 6
+    # an input, two reconstructions and their differences, of either split
+    assert len(list(page.parent.glob("images/*/*.png"))) == 10
+    assert "1.0e-5 to 3.0e-5" in page.read_text()
+    rows = catalog.load("results")
+    assert {(row["split"], row["metric"], row["encoding"]) for row in rows} == {
+        (split, metric, encoding)
+        for split, of_metrics in metrics.items()
+        for metric in of_metrics
+        for encoding in ("char", "float")
+    }
+    assert {row["revision"] for row in rows} == {git_revision()}
+    assert {row["high"] for row in rows} == {None, 3e-5}
     summary = catalog.load("summary")
     assert "squared error" in summary
+    assert "no difference between char and float is more than chance" in " ".join(
+        summary.split()
+    )
     assert f"page: {page}" in summary
 
 
@@ -122,6 +146,7 @@ def test_reports_on_official_pictures_draw_nothing_again(
         for encoding in ("char", "float")
         for name, value in (
             ("metrics", {split: {"l2": 0.5, "images": 3} for split in records}),
+            ("intervals", {}),
             ("history", [{"step": 10, "loss": 1.0}]),
             ("predictions", records),
         )

@@ -19,13 +19,13 @@ FloatArray = NDArray[np.float64]
 CellTest = Callable[[FloatArray], NDArray[np.bool_]]
 History = Sequence[Mapping[str, float]]
 
-COLORS = {"char": "#d1691c", "float": "#1f6fd6"}
+COLORS = {"char": "#d1691c", "float": "#1f6fd6", "nsvqa": "#6b7080"}
 INK, MUTED, CELL = "#1f2430", "#8a90a0", "#e6ebf5"
 HELD_OUT, TRAINED = "#c2255c", "#2b8a6e"
 _LOSSES = {"ce": "cross-entropy", "number_mse": "squared error of the numbers"}
 
 
-def _figure(
+def make_figure(
     panels: int, width: float, height: float, columns: int = 2
 ) -> "tuple[Figure, list[Axes]]":
     """A figure of so many panels of this size in inches, `columns` side by side."""
@@ -44,7 +44,8 @@ def _figure(
     return figure, list(axes[:panels])
 
 
-def _png(figure: "Figure") -> bytes:
+def png_of(figure: "Figure") -> bytes:
+    """The figure as a PNG file, the same for the same figure."""
     buffer = BytesIO()
     # no software name in the file: a new matplotlib alone changes no report
     figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
@@ -66,15 +67,15 @@ def scatter(
     truth = next(iter(target.values()))
     panels = {"true positions": (truth, truth)}
     panels |= {name: (preds[name], target[name]) for name in preds}
-    figure, axes = _figure(len(panels), 3.6, 4.1, columns=len(panels))
+    figure, axes = make_figure(len(panels), 3.6, 4.1, columns=len(panels))
     for ax, (title, (positions, true)) in zip(axes, panels.items(), strict=True):
-        _cells(ax, in_training_cell)
+        shade_cells(ax, in_training_cell)
         _dots(ax, positions, in_training_cell(true))
         ax.set_title(title, color=INK, fontsize=12)
-        _square(ax)
+        square(ax)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
-    return _png(figure)
+    return png_of(figure)
 
 
 def _dots(ax: "Axes", positions: FloatArray, trained: NDArray[np.bool_]) -> None:
@@ -86,7 +87,7 @@ def _dots(ax: "Axes", positions: FloatArray, trained: NDArray[np.bool_]) -> None
         ax.scatter(x, y, s=9, color=color, alpha=0.75, linewidths=0, label=label)
 
 
-def _cells(ax: "Axes", in_training_cell: CellTest, resolution: int = 240) -> None:
+def shade_cells(ax: "Axes", in_training_cell: CellTest, resolution: int = 240) -> None:
     """Shades the training cells."""
     line = (np.arange(resolution) + 0.5) / resolution
     grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
@@ -97,7 +98,8 @@ def _cells(ax: "Axes", in_training_cell: CellTest, resolution: int = 240) -> Non
     ax.imshow(mask, extent=(0, 1, 1, 0), cmap=colors, interpolation="nearest")
 
 
-def _square(ax: "Axes") -> None:
+def square(ax: "Axes") -> None:
+    """Axes of an image: from 0 to 1, y down."""
     ax.set(xlim=(0, 1), ylim=(1, 0), aspect="equal", xticks=(0, 1), yticks=(0, 1))
     ax.set_xlabel("x", color=INK)
     ax.set_ylabel("y", color=INK)
@@ -111,12 +113,12 @@ def loss_curves(histories: Mapping[str, History]) -> bytes | None:
     names = [n for n in names if any(r.get(n) for h in histories.values() for r in h)]
     if not names:
         return None
-    figure, axes = _figure(len(names), 5.4, 3.4)
+    figure, axes = make_figure(len(names), 5.4, 3.4)
     for ax, name in zip(axes, names, strict=True):
         for encoding, history in histories.items():
             _curve(ax, history, name, encoding, COLORS.get(encoding, INK))
         _log_axes(ax, _LOSSES[name])
-    return _png(figure)
+    return png_of(figure)
 
 
 def validation_curves(
@@ -133,13 +135,13 @@ def validation_curves(
     shown = [s for s in splits if any(f"{s}_error" in record for record in records)]
     if not shown:
         return None
-    figure, axes = _figure(len(shown), 5.4, 3.4)
+    figure, axes = make_figure(len(shown), 5.4, 3.4)
     for ax, split in zip(axes, shown, strict=True):
         for encoding, history in histories.items():
             color = COLORS.get(encoding, INK)
             _curve(ax, history, f"{split}_error", encoding, color, marker="o")
         _log_axes(ax, f"{split}: {unit}")
-    return _png(figure)
+    return png_of(figure)
 
 
 def _curve(
@@ -178,7 +180,7 @@ def attribute_bars(
     if not shown:
         return None
     panels = [s for s in splits if any(_of(metrics, s, name) for name in shown)]
-    figure, axes = _figure(len(panels), 5.4, 3.4)
+    figure, axes = make_figure(len(panels), 5.4, 3.4)
     width = 0.8 / len(metrics)
     for ax, split in zip(axes, panels, strict=True):
         paper = PAPER.get(domain, {}).get(split, {})
@@ -196,7 +198,7 @@ def attribute_bars(
             half = width * 0.46
             ax.hlines(theirs, places - half, places + half, color=INK, label=label)
         _bar_axes(ax, split, [METRICS[name].title for name in shown])
-    return _png(figure)
+    return png_of(figure)
 
 
 def _of(metrics: Metrics, split: str, name: str) -> set[str]:
@@ -223,7 +225,7 @@ def error_shares(
     shown = {s: e for s, e in errors.items() if any(len(v) for v in e.values())}
     if not shown:
         return None
-    figure, axes = _figure(len(shown), 5.4, 3.4)
+    figure, axes = make_figure(len(shown), 5.4, 3.4)
     for ax, (split, of_encodings) in zip(axes, shown.items(), strict=True):
         for encoding, values in of_encodings.items():
             shares = 100 * np.arange(1, len(values) + 1) / max(1, len(values))
@@ -235,4 +237,4 @@ def error_shares(
         ax.set_ylabel("objects [%]", color=INK)
         ax.grid(color=CELL)
         ax.legend(frameon=False, loc="lower right")
-    return _png(figure)
+    return png_of(figure)

@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from igllm_pipelines.report.tables import Metrics, format_metric
+from igllm_pipelines.report.paper import PAPER, TABLES
+from igllm_pipelines.report.tables import (
+    METRICS,
+    Comparison,
+    Metrics,
+    format_interval,
+    format_metric,
+    is_worse,
+)
 from igllm_pipelines.scene.program import WORD_ATTRIBUTES
 
 FAR_FALL = 10.0  # percentage points between two splits that are worth a sentence
@@ -126,3 +134,51 @@ def _falls(metrics: Metrics, before: str, after: str) -> list[str]:
                 f"of {word} does not carry over."
             )
     return found
+
+
+def comparison_findings(comparison: Comparison, splits: tuple[str, ...]) -> list[str]:
+    """Where char and float differ by more than chance, and where that is not known."""
+    found = []
+    for split in splits:
+        known = {n: m for n, m in comparison.get(split, {}).items() if n in METRICS}
+        better: dict[str, list[str]] = {"char": [], "float": []}
+        for name, measured in known.items():
+            low, high = measured.get("low"), measured.get("high")
+            if low is None or high is None or low <= 0 <= high:
+                continue
+            char_less = high < 0
+            winner = "char" if char_less == METRICS[name].lower_is_better else "float"
+            title = METRICS[name].title
+            better[winner].append(f"{title} ({format_interval(name, measured)})")
+        parts = [f"{w} is better in {', '.join(t)}" for w, t in better.items() if t]
+        if parts:
+            found.append(
+                f"On the same images of {split}, {' and '.join(parts)}; in brackets "
+                "the 95 % interval of char minus float."
+            )
+        elif known:
+            found.append(
+                f"On the same images of {split}, no difference between char and float "
+                "is more than chance."
+            )
+    return found
+
+
+def paper_findings(domain: str, metrics: Metrics, splits: tuple[str, ...]) -> list[str]:
+    """Which of ours are worse than the paper's, and which are not."""
+    compared = [
+        (is_worse(name, value, paper), f"{METRICS[name].title} ({encoding}, {split})")
+        for split in splits
+        for name, of_encodings in PAPER.get(domain, {}).get(split, {}).items()
+        for encoding, paper in of_encodings.items()
+        if (value := metrics.get(encoding, {}).get(split, {}).get(name)) is not None
+    ]
+    if not compared:
+        return []
+    worse = sum(is_it for is_it, _ in compared)
+    rest = [name for is_it, name in compared if not is_it]
+    sentence = (
+        f"Worse than Table {TABLES[domain]} of the paper in {worse} of {len(compared)} "
+        "numbers"
+    )
+    return [f"{sentence}; not worse: {', '.join(rest)}." if rest else f"{sentence}."]

@@ -3,32 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import groupby
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from igllm_pipelines.report.domain_figures import Figure
+from igllm_pipelines.report.program_diff import FAR_M, FAR_SIDES
+from igllm_pipelines.report.results import Image
 from igllm_pipelines.report.samples import Sample
 from igllm_pipelines.report.tables import METRICS, MetricsTable
 
-Image = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A picture of the page.
-
-    Attributes:
-        name: of its file, without folder and ending.
-        png: its bytes.
-        title: above it.
-        caption: what to see in it.
-    """
-
-    name: str
-    png: bytes
-    title: str
-    caption: str
+CASES = {
+    "best": "Best cases",
+    "median": "Median cases",
+    "worst": "Worst cases",
+}
 
 
 @dataclass(frozen=True)
@@ -38,50 +28,90 @@ class SampleImages:
     image: Image
     reconstructions: Mapping[str, Image] = field(default_factory=dict)
 
+    def files(self) -> dict[str, Image]:
+        """All pictures by name, differences from the input among them."""
+        differences = {
+            f"{encoding}-difference": difference(self.image, picture)
+            for encoding, picture in self.reconstructions.items()
+            if picture.shape == self.image.shape
+        }
+        return {"input": self.image, **self.reconstructions, **differences}
+
 
 @dataclass(frozen=True)
 class Section:
-    """The samples of a split."""
+    """The samples of a split.
+
+    Attributes:
+        title: above them.
+        images: of the split, from which they are chosen.
+        samples: by case, best ones first.
+    """
 
     title: str
+    images: int
     samples: Sequence[tuple[Sample, SampleImages]]
 
+    @property
+    def cases(self) -> list[tuple[str, list[tuple[Sample, SampleImages]]]]:
+        """Neighbouring samples of one case under its title."""
+        of_cases = groupby(self.samples, key=lambda row: row[0].case)
+        return [(CASES[case], list(rows)) for case, rows in of_cases]
 
-def make_page(
-    domain: str,
-    table: MetricsTable,
-    notes: Sequence[str],
-    figures: Sequence[Figure],
-    sections: Sequence[Section],
-) -> dict[str, bytes]:
-    """The files of the page by their relative paths, ``index.html`` first.
 
-    Args:
+@dataclass(frozen=True)
+class Page:
+    """What a page shows.
+
+    Attributes:
         domain: its name.
         table: of the metrics.
-        notes: sentences under the title; the first stands out.
-        figures: under the table, in order.
+        comparison: char minus float, without rows where that is not known.
+        findings: sentences, the most important ones first.
+        scale: a sentence.
+        revision: of the code.
+        figures: under the tables, in order.
         sections: one a split.
     """
-    files = {f"figures/{figure.name}.png": figure.png for figure in figures}
-    for section in sections:
+
+    domain: str
+    table: MetricsTable
+    comparison: MetricsTable
+    findings: Sequence[str]
+    scale: str
+    revision: str
+    figures: Sequence[Figure]
+    sections: Sequence[Section]
+
+
+def make_page(page: Page) -> dict[str, bytes]:
+    """The files of the page by their relative paths, ``index.html`` first."""
+    files = {f"figures/{figure.name}.png": figure.png for figure in page.figures}
+    for section in page.sections:
         for sample, images in section.samples:
-            for name, image in _images(images).items():
+            for name, image in images.files().items():
                 files[image_path(sample, name)] = png_bytes(image)
-    html = _render(
-        domain=domain,
-        table=table,
+    html = render_template(
+        "report.html.j2",
+        page=page,
         metrics=METRICS,
-        notes=notes,
-        figures=figures,
-        sections=sections,
         image_path=image_path,
+        far=f"{FAR_SIDES} image sides" if page.domain == "2d" else f"{FAR_M} m",
     )
     return {"index.html": html.encode("utf-8"), **files}
 
 
-def _images(images: SampleImages) -> dict[str, Image]:
-    return {"input": images.image, **images.reconstructions}
+def difference(image: Image, other: Image) -> Image:
+    """Where two pictures differ: white where they are equal, black where most.
+
+    The greatest absolute difference of the three channels of each pixel.
+
+    >>> white, red = np.full((1, 1, 3), 255, np.uint8), np.uint8([[[255, 0, 0]]])
+    >>> difference(white, red), difference(red, red)[0, 0, 0]
+    (array([[[0, 0, 0]]], dtype=uint8), np.uint8(255))
+    """
+    off = np.abs(image.astype(np.int16) - other.astype(np.int16)).max(axis=2)
+    return np.repeat((255 - off).astype(np.uint8)[..., None], 3, axis=2)
 
 
 def image_path(sample: Sample, name: str) -> str:
@@ -99,7 +129,8 @@ def png_bytes(image: Image) -> bytes:
     return buffer.getvalue()
 
 
-def _render(**context: Any) -> str:
+def render_template(template: str, **context: Any) -> str:
+    """A template of this folder, everything in `context` escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -109,4 +140,4 @@ def _render(**context: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(**context)
+    return environment.get_template(template).render(**context)

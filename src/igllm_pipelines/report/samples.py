@@ -1,37 +1,20 @@
 """Sample rows of the report: an image, its programs, their reconstructions."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from igllm_pipelines.metrics.evaluate import predicted_scenes
-from igllm_pipelines.metrics.matching import match_objects, match_scenes
+from igllm_pipelines.metrics.matching import match_scenes
 from igllm_pipelines.metrics.objects import geodesic, l2
-from igllm_pipelines.report.reconstruction import Finish, Rebuilt, rebuild
-from igllm_pipelines.scene import ProgramSyntax, Scene, write_program
-from igllm_pipelines.scene.program import WORD_ATTRIBUTES
-
-Predictions = Mapping[str, Sequence[Mapping[str, Any]]]
-Span = tuple[str, bool]
-_ARGUMENT = re.compile(r"(\w+)=('[^']*'|\"[^\"]*\")")
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How an encoding's programs are read.
-
-    Attributes:
-        syntax: of the programs.
-        finish: fills in what a predicted object does not say, see the domains'
-            configurations; None where pictures cannot be rendered.
-        symmetries: of shapes, see `igllm_pipelines.metrics.objects.geodesic`.
-    """
-
-    syntax: ProgramSyntax
-    finish: Finish | None
-    symmetries: Mapping[str, int] = field(default_factory=dict)
+from igllm_pipelines.report.program_diff import Line, diff, plain_lines
+from igllm_pipelines.report.reading import Reading
+from igllm_pipelines.report.reconstruction import Rebuilt, rebuild
+from igllm_pipelines.report.results import Results
+from igllm_pipelines.scene import Scene, write_program
 
 
 @dataclass(frozen=True)
@@ -40,23 +23,27 @@ class Answer:
 
     Attributes:
         encoding: ``char``, ``float``, or ``truth``.
-        lines: of the program, each as spans of text and whether it is a wrong word.
+        lines: of the program, with what differs from the true one.
         remark: how near it is, in a few words.
         rebuilt: what can be rendered of it.
     """
 
     encoding: str
-    lines: tuple[tuple[Span, ...], ...]
+    lines: tuple[Line, ...]
     remark: str
     rebuilt: Rebuilt
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image of a test split, its true program and the answers."""
+    """One image of a test split, its true program and the answers.
+
+    `case` says which one it is: ``best``, ``median`` or ``worst``.
+    """
 
     split: str
     image: str
+    case: str
     truth: Answer
     answers: tuple[Answer, ...]
 
@@ -64,29 +51,57 @@ class Sample:
 def make_samples(
     split: str,
     scenes: Sequence[Scene],
-    predictions: Mapping[str, Predictions],
-    readings: Mapping[str, Reading],
+    results: Results,
+    errors: Mapping[str, float],
     count: int,
 ) -> list[Sample]:
-    """The first `count` images of a split that every encoding has an answer for.
+    """Best, median and worst cases of the images that all encodings answered.
 
     Args:
         split: its name.
-        scenes: of the split, in the order of its labels.
-        predictions: ``{encoding: {split: records}}``.
-        readings: of each encoding.
+        scenes: of the split.
+        results: with the predictions.
+        errors: of each image, infinite where something does not parse.
         count: how many samples at most.
     """
     records = {
         encoding: {record["image"]: record for record in splits.get(split, ())}
-        for encoding, splits in predictions.items()
+        for encoding, splits in results.predictions.items()
     }
-    known = [s for s in scenes if all(s.image_filename in r for r in records.values())]
-    return [_sample(split, scene, records, readings) for scene in known[:count]]
+    known = [
+        scene
+        for scene in scenes
+        if scene.image_filename in errors
+        and all(scene.image_filename in by_image for by_image in records.values())
+    ]
+    chosen = choose_cases([errors[scene.image_filename] for scene in known], count)
+    return [
+        _sample(split, case, known[i], records, results.readings)
+        for case, indices in chosen.items()
+        for i in indices
+    ]
+
+
+def choose_cases(errors: Sequence[float], count: int) -> dict[str, list[int]]:
+    """Indices of the least, the middle and the greatest errors, about a third each.
+
+    >>> choose_cases([0.3, 0.1, float("inf"), 0.2, 0.4], 3)
+    {'best': [1], 'median': [0], 'worst': [2]}
+    """
+    order = np.argsort(np.asarray(errors, dtype=np.float64), kind="stable").tolist()
+    count = min(count, len(order))
+    best, worst, median = (count + 2) // 3, (count + 1) // 3, count // 3
+    middle = min(max((len(order) - median) // 2, best), len(order) - worst - median)
+    return {
+        "best": order[:best],
+        "median": order[middle : middle + median],
+        "worst": order[len(order) - worst :][::-1],
+    }
 
 
 def _sample(
     split: str,
+    case: str,
     scene: Scene,
     records: Mapping[str, Mapping[str, Mapping[str, Any]]],
     readings: Mapping[str, Reading],
@@ -95,7 +110,7 @@ def _sample(
     first = next(iter(readings.values()))
     truth = Answer(
         encoding="truth",
-        lines=_plain_lines(write_program(scene, first.syntax)),
+        lines=plain_lines(write_program(scene, first.syntax)),
         remark=_number_of(len(scene.objects), _of_dots(scene, first)),
         rebuilt=Rebuilt(None),
     )
@@ -103,7 +118,7 @@ def _sample(
         _answer(encoding, scene, by_image[name]["program"], readings[encoding])
         for encoding, by_image in records.items()
     )
-    return Sample(split, name, truth, answers)
+    return Sample(split, name, case, truth, answers)
 
 
 def _answer(encoding: str, scene: Scene, program: str, reading: Reading) -> Answer:
@@ -111,7 +126,7 @@ def _answer(encoding: str, scene: Scene, program: str, reading: Reading) -> Answ
     (pred,) = predicted_scenes([{"program": program}], syntax)
     return Answer(
         encoding=encoding,
-        lines=mark_wrong_words(program, pred, scene, syntax),
+        lines=diff(program, pred, scene, syntax),
         remark=_remark(pred, scene, reading),
         rebuilt=_rebuilt(pred, scene, reading),
     )
@@ -148,49 +163,3 @@ def _remark(pred: Scene | None, target: Scene, reading: Reading) -> str:
         errors += [] if math.isnan(angle) else [f"{angle:.0f} degrees"]
     average = " on average" if len(matches.scene) > 1 else ""
     return f"{number}, {' and '.join(errors)} off{average}" if errors else number
-
-
-def _plain_lines(program: str) -> tuple[tuple[Span, ...], ...]:
-    return tuple(((line, False),) for line in program.splitlines())
-
-
-def mark_wrong_words(
-    program: str, pred: Scene | None, target: Scene, syntax: ProgramSyntax
-) -> tuple[tuple[Span, ...], ...]:
-    """The program's lines, cut so that wrong words stand alone.
-
-    A word is wrong where the true object that the line's object is matched with has
-    another one. Objects without a partner, and programs that do not have an object a
-    line, are left unmarked.
-
-    >>> syntax = ProgramSyntax(("shape", "loc"), {"shape": ("cube", "sphere")})
-    >>> from igllm_pipelines.scene import SceneObject
-    >>> ball = SceneObject(location=(0, 0, 0), shape="sphere")
-    >>> pred = Scene((SceneObject(location=(0, 0, 0), shape="cube"),))
-    >>> mark_wrong_words("add(shape='cube')", pred, Scene((ball,)), syntax)
-    ((('add(shape=', False), ("'cube'", True), (')', False)),)
-    """
-    lines = program.splitlines()
-    if pred is None or len(lines) != len(pred.objects):
-        return _plain_lines(program)
-    rows, columns, _ = match_objects(pred, target)
-    partner = {int(i): target.objects[j] for i, j in zip(rows, columns, strict=True)}
-    marked = []
-    for index, line in enumerate(lines):
-        true = partner.get(index)
-        words = {n: getattr(true, n) for n in WORD_ATTRIBUTES} if true else {}
-        marked.append(_mark(line, words, syntax))
-    return tuple(marked)
-
-
-def _mark(
-    line: str, words: Mapping[str, str | None], syntax: ProgramSyntax
-) -> tuple[Span, ...]:
-    spans: list[Span] = []
-    start = 0
-    for match in _ARGUMENT.finditer(line):
-        true = words.get(match[1])
-        if true and syntax.canonical(match[1], match[2][1:-1]) != true:
-            spans += [(line[start : match.start(2)], False), (match[2], True)]
-            start = match.end(2)
-    return (*spans, (line[start:], False))

@@ -55,6 +55,8 @@ class Metric:
     meaning: str
 
 
+F1 = "f1@0.5"  # of the objects that are found up to 0.5 m
+
 METRICS: Mapping[str, Metric] = {
     "mse": Metric(
         "squared error",
@@ -101,6 +103,19 @@ METRICS: Mapping[str, Metric] = {
     ),
     "category": Metric(
         "Cat. [%]", ".2f", False, "Matched objects of the right category of shapes."
+    ),
+    "chamfer": Metric(
+        "Chamf. [m]",
+        ".2f",
+        True,
+        "Mean distance between the surfaces of the true and of the predicted scene.",
+    ),
+    F1: Metric(
+        "F1 at 0.5 m [%]",
+        ".1f",
+        False,
+        "Objects found within 0.5 m: missed and invented ones cost, which no other row "
+        "counts.",
     ),
     "number_std": Metric(
         "stated std",

@@ -1,11 +1,11 @@
-"""Nodes that put char and float side by side.
+"""Nodes that put char, float and baselines side by side.
 
 Datasets of an encoding come with its name as a suffix, ``metrics_char``; they reach the
 nodes as keyword arguments.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,11 @@ class ReportingConfig:
     """What the page shows.
 
     Attributes:
-        samples_per_split: rows of input, programs and reconstructions.
+        samples_per_split: rows of input, programs and reconstructions: best, median
+            and worst cases, about a third each.
     """
 
-    samples_per_split: int = 8
+    samples_per_split: int = 9
 
     def __post_init__(self) -> None:
         if self.samples_per_split < 0:
@@ -33,6 +34,20 @@ class ReportingConfig:
 def collect_metrics(**of_encodings: dict[str, Any]) -> dict[str, Any]:
     """All metrics of a domain: ``{encoding: {split: {metric: number}}}``."""
     return _of("metrics", of_encodings)
+
+
+def tabulate(
+    *,
+    domain: str,
+    scenes: dict[str, Any],
+    model: ModelConfig,
+    metrics: dict[str, Any],
+    **of_encodings: Any,
+) -> list[dict[str, Any]]:
+    """Every number as a row, with its interval, the paper's, scale and revision."""
+    from igllm_pipelines.report import build
+
+    return build.rows_of(_results(domain, scenes, model, metrics, of_encodings))
 
 
 def make_report(
@@ -47,6 +62,7 @@ def make_report(
     raw: Any,
     syntax: ProgramSyntax,
     metrics: dict[str, Any],
+    comparison: dict[str, Any],
     **of_encodings: Any,
 ) -> dict[str, bytes]:
     """The files of the domain's page, predicted scenes rendered again."""
@@ -55,15 +71,15 @@ def make_report(
     from igllm_pipelines.render.job import render_pictures
     from igllm_pipelines.report import build
 
+    results = _results(domain, scenes, model, metrics, of_encodings)
     config = scene_config(domain, scenes)
-    results = build.Results(
-        domain,
-        config,
-        metrics,
-        _of("history", of_encodings),
-        _of("predictions", of_encodings),
-        _readings(config, syntax, {name: encodings[name] for name in metrics}),
-        model.pretrained,
+    # a baseline writes programs as char does
+    written = {name: encodings.get(name, "char") for name in metrics}
+    results = replace(
+        results,
+        predictions=_of("predictions", of_encodings),
+        readings=_readings(config, syntax, written),
+        comparison=comparison,
     )
     render = partial(
         render_pictures, source=config, rendering=rendering_config(rendering, ray)
@@ -73,34 +89,54 @@ def make_report(
 
 
 def summarize(
+    *,
     domain: str,
     scenes: dict[str, Any],
     model: ModelConfig,
     metrics: dict[str, Any],
+    comparison: dict[str, Any],
     report: Path,
     **of_encodings: Any,
 ) -> str:
     """The table for the terminal and where the page lies."""
-    from igllm_pipelines.domains.sources import scene_config
     from igllm_pipelines.report import build
 
-    config = scene_config(domain, scenes)
-    histories = _of("history", of_encodings)
-    results = build.Results(
-        domain, config, metrics, histories, {}, {}, model.pretrained
-    )
+    results = _results(domain, scenes, model, metrics, of_encodings)
     paths = {
         "page": f"{report}/index.html",
-        "metrics and curves": str(Path(report).parent),
+        "metrics, tables and curves": str(Path(report).parent),
     }
-    return build.summary(results, paths)
+    return build.summary(replace(results, comparison=comparison), paths)
+
+
+def _results(
+    domain: str,
+    scenes: dict[str, Any],
+    model: ModelConfig,
+    metrics: dict[str, Any],
+    of_encodings: Mapping[str, Any],
+) -> Any:
+    """What the tables are made from."""
+    from igllm_pipelines.domains.sources import scene_config
+    from igllm_pipelines.report.results import Results
+    from igllm_pipelines.report.revision import git_revision
+
+    return Results(
+        domain,
+        scene_config(domain, scenes),
+        metrics,
+        _of("history", of_encodings),
+        pretrained=model.pretrained,
+        intervals=_of("intervals", of_encodings),
+        revision=git_revision(),
+    )
 
 
 def _readings(
     config: Any, syntax: ProgramSyntax, encodings: Mapping[str, str]
 ) -> dict[str, Any]:
     from igllm_pipelines.domains.sources import symmetries
-    from igllm_pipelines.report.samples import Reading
+    from igllm_pipelines.report.reading import Reading
 
     known = symmetries(config)
     return {

@@ -1,35 +1,57 @@
 """Wiring of the reporting nodes."""
 
+from collections.abc import Iterable
+
 from kedro.pipeline import Node, Pipeline
 
 from igllm_pipelines.domains import ENCODINGS
 from igllm_pipelines.pipelines.reporting import nodes
 
 
-def create_pipeline() -> Pipeline:
-    """``{metrics,history,predictions}_<encoding>, raw -> metrics, report, summary``."""
+def create_pipeline(encodings: Iterable[str] = ENCODINGS) -> Pipeline:
+    """Everything that is said of a domain's results.
+
+    ``{metrics,intervals,history,predictions}_<encoding>, comparison, raw -> metrics,
+    results, report, summary``.
+
+    Args:
+        encodings: that stand side by side; a baseline counts as one.
+    """
+    encodings = tuple(encodings)
+
+    def each(*names: str) -> dict[str, str]:
+        """``{history_char: history_char, ...}``: each dataset as an argument."""
+        return {f"{n}_{e}": f"{n}_{e}" for n in names for e in encodings}
+
     parameters = {name: f"params:{name}" for name in ("domain", "scenes", "model")}
     drawing = {name: f"params:{name}" for name in ("rendering", "ray", "reporting")}
+    measured = {**parameters, **each("history", "intervals"), "metrics": "metrics"}
     return Pipeline(
         [
             Node(
                 nodes.collect_metrics,
-                _each("metrics"),
+                each("metrics"),
                 "metrics",
                 name="collect_metrics",
                 tags="report",
             ),
             Node(
+                nodes.tabulate,
+                measured,
+                "results",
+                name="tabulate",
+                tags="report",
+            ),
+            Node(
                 nodes.make_report,
                 {
-                    **parameters,
+                    **measured,
                     **drawing,
+                    **each("predictions"),
                     "encodings": "params:encodings",
                     "syntax": "syntax",
-                    **_each("history"),
-                    **_each("predictions"),
                     "raw": "raw",
-                    "metrics": "metrics",
+                    "comparison": "comparison",
                 },
                 "report",
                 name="make_report",
@@ -37,20 +59,10 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.summarize,
-                {
-                    **parameters,
-                    **_each("history"),
-                    "metrics": "metrics",
-                    "report": "report",
-                },
+                {**measured, "comparison": "comparison", "report": "report"},
                 "summary",
                 name="summarize",
                 tags="report",
             ),
         ]
     )
-
-
-def _each(name: str) -> dict[str, str]:
-    """``{name_char: name_char, ...}``: each encoding's dataset as an argument."""
-    return {f"{name}_{encoding}": f"{name}_{encoding}" for encoding in ENCODINGS}
