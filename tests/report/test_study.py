@@ -153,6 +153,9 @@ def test_markdown_is_one_table_of_all_encodings():
     assert len(table) == 2 + len(SIZED)
     assert len({line.count("|") for line in table}) == 1
     assert "30 of val_ID, 30 of random" in lines[0]
+    assert "mean of 2 seeds" in lines[0]
+    alone = study_markdown("2d", [{**row, "seeds": 1} for row in sized_rows()])
+    assert "mean of 1 seed [" in alone
     assert study_markdown("2d", []) == "2d: nothing was compared\n"
 
 

@@ -189,8 +189,8 @@ def study_text(domain: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows as two tables for the terminal: the error, then the other metrics."""
     if not rows:
         return f"{domain}: nothing was compared"
-    error, seeds = rows[0]["error"], rows[0]["seeds"]
-    title = f"{domain}: {METRICS[error].title}, mean of {seeds} seeds [95 % interval]"
+    error, seeds = rows[0]["error"], _seeds(rows)
+    title = f"{domain}: {METRICS[error].title}, mean of {seeds} [95 % interval]"
     splits = list(dict.fromkeys(row["split"] for row in rows))
     others = [n for n in METRICS if n != error and _measured(n, rows)]
     return "\n".join(
@@ -201,13 +201,17 @@ def study_text(domain: str, rows: Sequence[Mapping[str, Any]]) -> str:
                 _error_lines(rows, splits),
             ),
             "",
-            f"{domain}: other metrics, mean of {seeds} seeds; {', '.join(splits)}",
+            f"{domain}: other metrics, mean of {seeds}; {', '.join(splits)}",
             *_columns(
                 ["", *(METRICS[name].title for name in others)],
                 _metric_lines(rows, splits, others),
             ),
         ]
     )
+
+
+def _seeds(rows: Sequence[Mapping[str, Any]]) -> str:
+    return "1 seed" if rows[0]["seeds"] == 1 else f"{rows[0]['seeds']} seeds"
 
 
 def _measured(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:
@@ -300,8 +304,8 @@ def study_markdown(domain: str, rows: Sequence[Mapping[str, Any]]) -> str:
     ]
     return "\n".join(
         [
-            f"{domain}: {METRICS[rows[0]['error']].title}, mean of {rows[0]['seeds']} "
-            f"seeds [95 % interval]; images: {images}",
+            f"{domain}: {METRICS[rows[0]['error']].title}, mean of {_seeds(rows)} "
+            f"[95 % interval]; images: {images}",
             "",
             *(f"| {' | '.join(cells)} |" for cells in table),
             "",

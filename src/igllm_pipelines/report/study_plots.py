@@ -69,8 +69,17 @@ def rotation_plot(domain: str, rows: Rows) -> bytes:
             [shown[name]["high"] - shown[name]["mean"] for name in names],
         ]
         label = split_title(domain, split)
-        style = {"fmt": "o", "ms": 6, "capsize": 4, "lw": 1.6}
-        ax.errorbar(range(len(names)), means, spread, color=color, label=label, **style)
+        ax.errorbar(
+            range(len(names)),
+            means,
+            spread,
+            fmt="o",
+            color=color,
+            label=label,
+            ms=6,
+            capsize=4,
+            lw=1.6,
+        )
         for place, mean in enumerate(means):
             ax.annotate(
                 f"{mean:.1f}", (place, mean), (8, -3), textcoords="offset points"
