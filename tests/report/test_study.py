@@ -179,6 +179,13 @@ def test_efficiency_plot_draws_char_above_float():
     assert png == efficiency_plot("2d", sized_rows())
 
 
+def test_rotation_plot_takes_bounds_that_rounding_moved():
+    rows = study_rows(runs(), BASES, "geodesic")
+    moved = [{**row, "low": row["mean"] + 1e-16 + row["mean"] * 1e-15} for row in rows]
+    assert all(row["low"] > row["mean"] for row in moved)
+    assert rotation_plot("so3", moved).startswith(b"\x89PNG")
+
+
 def test_rotation_plot_draws_every_split():
     rows = study_rows(runs(), BASES, "geodesic")
     rows = [{**r, "split": r["split"].replace("random", "val_OOD")} for r in rows]

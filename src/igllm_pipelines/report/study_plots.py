@@ -65,8 +65,9 @@ def rotation_plot(domain: str, rows: Rows) -> bytes:
         shown = {row["encoding"]: row for row in rows if row["split"] == split}
         means = [shown[name]["mean"] for name in names]
         spread = [
-            [shown[name]["mean"] - shown[name]["low"] for name in names],
-            [shown[name]["high"] - shown[name]["mean"] for name in names],
+            # rounding may put a bound on the wrong side of the mean
+            [max(0.0, shown[n]["mean"] - shown[n]["low"]) for n in names],
+            [max(0.0, shown[n]["high"] - shown[n]["mean"]) for n in names],
         ]
         label = split_title(domain, split)
         ax.errorbar(
