@@ -30,7 +30,8 @@ UNITS = {
     "geodesic": "angle [degrees]",
 }
 _DIAGONAL = 2**0.5  # 2D: no answer within the image is further off
-_QUARTERS = ("smallest\nquarter", "second", "third", "largest\nquarter")
+QUARTERS = ("smallest\nquarter", "second", "third", "largest\nquarter")
+"""Labels of `by_size` where the labels count visible pixels."""
 _SEED = 0  # the same results give the same figures
 _NUMBERS = re.compile(r"(\w+)=(?:\(([^)]*)\)|([-+.\de]+))")
 
@@ -126,7 +127,7 @@ def by_size(pairs: PairErrors) -> list[Group]:
     if len({*seen[np.isfinite(seen)].tolist()}) > 1:
         borders = np.nanquantile(seen, (0.25, 0.5, 0.75))
         quarter = np.where(np.isfinite(seen), np.searchsorted(borders, seen), -1)
-        return _groups(pairs, {n: quarter == i for i, n in enumerate(_QUARTERS)})
+        return _groups(pairs, {n: quarter == i for i, n in enumerate(QUARTERS)})
     words = np.asarray([o.size or "" for o in objects], dtype=np.str_)
     return _groups(pairs, {w: words == w for w in sorted({*words.tolist()} - {""})})
 

@@ -12,6 +12,7 @@ from igllm_pipelines.metrics.dots import dot_positions
 from igllm_pipelines.metrics.evaluate import main_error, predicted_scenes
 from igllm_pipelines.report import error_figures, figures
 from igllm_pipelines.report.breakdown import (
+    QUARTERS,
     Group,
     PairErrors,
     by_count,
@@ -199,10 +200,12 @@ def _counts(results: Results, raw: RawImages, errors: Errors) -> Figure | None:
 
 
 def _sizes(results: Results, raw: RawImages, errors: Errors) -> Figure | None:
-    title = "size: visible pixels, or words where labels do not count them"
-    png = error_figures.grouped_errors(
-        _grouped(errors, by_size), error_unit(results.syntax), title
+    groups = _grouped(errors, by_size)
+    labels = {g.label for of in groups.values() for rows in of.values() for g in rows}
+    title = (
+        "objects by visible pixels" if {*QUARTERS} & labels else "size of the object"
     )
+    png = error_figures.grouped_errors(groups, error_unit(results.syntax), title)
     if png is None:
         return None
     caption = (
