@@ -56,7 +56,7 @@ def test_every_part_has_its_name(pipelines):
     parts = {f"{d}.{p}" for d in DOMAINS for p in ("data", *ENCODINGS, "report")}
     ablations = {"2d.ablation", "clevr.ablation"}
     studies = {"2d.efficiency", "so3.rotation", *ablations}
-    others = {*studies, "clevr.nsvqa"}
+    others = {*studies, "clevr.nsvqa", "clevr.nsvqa_report"}
     assert set(pipelines) == {*DOMAINS, *parts, *others, "__default__"}
 
 
@@ -113,6 +113,14 @@ def test_encodings_are_what_their_names_say_by_default():
 def test_nsvqa_needs_nothing_of_the_model(pipelines):
     free = {n for n in pipelines["clevr.nsvqa"].inputs() if not n.startswith("params:")}
     assert free == {"clevr.raw", "clevr.syntax", "clevr.nsvqa.checkpoints"}
+
+
+def test_nsvqa_stands_beside_char_and_float_in_a_report_of_its_own(pipelines):
+    both, three = (pipelines[f"clevr.{n}"] for n in ("report", "nsvqa_report"))
+    more = {n for n in three.inputs() - both.inputs() if n.startswith("clevr.nsvqa.")}
+    names = ("metrics", "intervals", "history", "predictions")
+    assert more == {f"clevr.nsvqa.{name}" for name in names}
+    assert three.outputs() == both.outputs()
 
 
 @pytest.mark.parametrize("env", ["local", "test"])

@@ -101,14 +101,21 @@ def nsvqa_pipeline(domain: str) -> Pipeline:
     return _piece(piece, f"{domain}.nsvqa", shared, "char")
 
 
-def report_pipeline(domain: str) -> Pipeline:
-    """Tables, figures, reconstructions and the HTML page of a domain."""
+def report_pipeline(domain: str, *baselines: str) -> Pipeline:
+    """Tables, figures, reconstructions and the HTML page of a domain.
+
+    Args:
+        domain: its name.
+        baselines: that stand beside char and float.
+    """
+    encodings = (*ENCODINGS, *baselines)
     of_encoding = {
         f"{name}_{encoding}": f"{domain}.{encoding}.{name}"
         for name in ("metrics", "intervals", "history", "predictions")
-        for encoding in ENCODINGS
+        for encoding in encodings
     }
-    piece = evaluation.create_comparison_pipeline() + reporting.create_pipeline()
+    piece = evaluation.create_comparison_pipeline()
+    piece += reporting.create_pipeline(encodings)
     return _piece(piece, domain, of_encoding)
 
 
@@ -140,5 +147,6 @@ def register_pipelines() -> dict[str, Pipeline]:
     for domain, names in STUDIES.items():
         pipelines |= {f"{domain}.{n}": study_pipeline(domain, n) for n in names}
     pipelines |= {f"{d}.nsvqa": nsvqa_pipeline(d) for d in NSVQA}
+    pipelines |= {f"{d}.nsvqa_report": report_pipeline(d, "nsvqa") for d in NSVQA}
     pipelines["__default__"] = sum((pipelines[d] for d in DEFAULT), Pipeline([]))
     return pipelines
