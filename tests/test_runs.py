@@ -213,6 +213,26 @@ def test_studies_make_one_table_each(finished, tmp_path):
         assert beside == {f"{study}/{file}" for file in {*files, "summary.txt"}}
 
 
+def test_nsvqa_stands_beside_the_encodings(finished, tmp_path):
+    from mlflow import MlflowClient
+
+    project = Project(tmp_path)
+    shutil.copytree(finished.data, project.data)
+    project.run("--pipelines=clevr.nsvqa")
+    baseline = project.json("08_reporting/clevr/nsvqa/metrics.json")
+    encoding = project.json("08_reporting/clevr/float/metrics.json")
+    assert set(baseline) == set(encoding)
+    for split, values in baseline.items():
+        assert values["parse_rate"] == 100
+        assert values["images"] == encoding[split]["images"]
+    client = MlflowClient(f"sqlite:///{project.database}")
+    experiment = client.get_experiment_by_name("test")
+    runs = client.search_runs([experiment.experiment_id])
+    (child,) = (run for run in runs if "mlflow.parentRunId" in run.data.tags)
+    assert child.info.run_name == "clevr.nsvqa"
+    assert {"val_OOD/count", "describer_loss"} <= set(child.data.metrics)
+
+
 def test_a_variant_by_the_name_of_an_encoding(finished, tmp_path):
     project = Project(tmp_path)
     shutil.copytree(finished.data, project.data)
