@@ -15,6 +15,7 @@ from igllm_pipelines.report.figures import (
     CellTest,
     FloatArray,
     make_figure,
+    plain_numbers,
     png_of,
     square,
 )
@@ -165,6 +166,8 @@ def calibration(
         line = [min(ends) / 1.5, max(ends) * 1.5]
         ax.plot(line, line, color=MUTED, lw=1, ls="--", label="as unsure as it says")
         ax.set(xscale="log", yscale="log", aspect="equal", xlim=line, ylim=line)
+        for axis in (ax.xaxis, ax.yaxis):
+            plain_numbers(axis)
         ax.set_title(split, color=INK, fontsize=11)
         ax.set_xlabel(f"stated standard deviation {unit}", color=INK)
         ax.set_ylabel(f"measured error {unit}", color=INK)

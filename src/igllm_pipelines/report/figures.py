@@ -13,6 +13,7 @@ from igllm_pipelines.report.tables import METRICS, Metrics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 FloatArray = NDArray[np.float64]
@@ -154,22 +155,27 @@ def _curve(
 
 
 def _log_axes(ax: "Axes", title: str) -> None:
-    from matplotlib.ticker import LogFormatter
-
-    class PlainFormatter(LogFormatter):
-        """Labels where its parent has one, as plain numbers: 20, 0.35, 1e-05."""
-
-        def __call__(self, x: float, pos: int | None = None) -> str:
-            return f"{x:.2g}" if super().__call__(x, pos) else ""
-
     ax.set_yscale("log")
-    ax.yaxis.set_major_formatter(PlainFormatter())
-    ax.yaxis.set_minor_formatter(PlainFormatter(minor_thresholds=(1.5, 0.6)))
+    plain_numbers(ax.yaxis)
     ax.set_title(title, color=INK, fontsize=11)
     ax.set_xlabel("step", color=INK)
     ax.grid(axis="y", color=CELL)
     if ax.lines:
         ax.legend(frameon=False)
+
+
+def plain_numbers(axis: "Axis") -> None:
+    """Labels of a logarithmic axis as plain numbers: 20, 0.35, 1e-05."""
+    from matplotlib.ticker import LogFormatter
+
+    class PlainFormatter(LogFormatter):
+        """Labels where its parent has one."""
+
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return f"{x:.2g}" if super().__call__(x, pos) else ""
+
+    axis.set_major_formatter(PlainFormatter())
+    axis.set_minor_formatter(PlainFormatter(minor_thresholds=(1.5, 0.6)))
 
 
 def attribute_bars(
