@@ -127,7 +127,10 @@ def test_one_mlflow_run_for_each_experiment(finished):
         assert metric in char.metrics
         assert set(char.metrics) - set(float_.metrics) <= {"number_mse"}
         assert char.params["training.steps"] == float_.params["training.steps"]
-    assert client.list_artifacts(runs["2d.float"].info.run_id, "model")
+    models = client.search_logged_models([experiment.experiment_id])
+    assert {runs[name].info.run_id for name in names} == {
+        model.source_run_id for model in models
+    }
 
 
 def test_every_model_is_a_package(finished):

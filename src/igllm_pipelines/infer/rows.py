@@ -84,7 +84,7 @@ def arranged(parents: Sequence[int]) -> list[int]:
     >>> arranged([0, 2, 3])
     [0, 2, 1]
     >>> arranged([1, 1, 1])
-    [1, 0, 2]
+    [2, 0, 1]
     """
     places = [-1] * len(parents)
     others = []
