@@ -6,10 +6,12 @@ selection of pipelines was asked for.
 """
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
@@ -129,12 +131,10 @@ class ExperimentRunHook:
         elif leaf == "metrics" and _experiment_of(namespace):
             self._done.add(namespace)
             mlflow.log_metrics({k.replace(".", "/"): v for k, v in _numbers(data)})
-        elif leaf == "metrics":
-            mlflow.log_dict(data, f"{namespace}/metrics.json")
+        elif leaf in ("metrics", "comparison"):
+            mlflow.log_dict(data, f"{namespace}/{leaf}.json")
         elif leaf == "intervals":  # of the run of an encoding
             mlflow.log_dict(data, "intervals.json")
-        elif leaf == "comparison":
-            mlflow.log_dict(data, f"{namespace}/comparison.json")
         elif leaf == "results":
             mlflow.log_table(_table(data), f"{namespace}/results_table.json")
         elif leaf in _STUDIES:
@@ -268,3 +268,36 @@ class ProgressHook:
             uri = mlflow.get_tracking_uri()
             sys.stdout.write(f"MLflow runs, char beside float: make ui ({uri})\n")
             sys.stdout.flush()
+
+
+class FrontPageHook:
+    """Rewrites the front page over the reports of all domains when one was made."""
+
+    def __init__(self) -> None:
+        self._catalog: Any = None
+        self._folder: Path | None = None
+
+    @hook_impl
+    def before_pipeline_run(self, catalog: Any) -> None:
+        """Remembers where datasets lie."""
+        self._catalog, self._folder = catalog, None
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str) -> None:
+        """Remembers the folder of all domains' results."""
+        if dataset_name.endswith(".report"):
+            folder = getattr(self._catalog.get(dataset_name), "_filepath", None)
+            self._folder = folder.parents[1] if folder else None
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Writes the page from what lies there; it is never half written."""
+        if self._folder is None:
+            return
+        from igllm_pipelines.report.front import PATH, front_page
+
+        path = self._folder / PATH
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        partial.write_text(front_page(self._folder), encoding="utf-8")
+        os.replace(partial, path)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from igllm_pipelines.guards import GroupHook, NeedsHook
-from igllm_pipelines.hooks import ExperimentRunHook, ProgressHook
+from igllm_pipelines.hooks import ExperimentRunHook, FrontPageHook, ProgressHook
 from igllm_pipelines.quiet import be_quiet
 from igllm_pipelines.train import group
 
@@ -35,7 +35,7 @@ _FIRST = group.rank() == 0  # of the processes that torchrun started: it logs fo
 HOOKS = (
     GroupHook(),
     NeedsHook(),
-    *((ExperimentRunHook(), ProgressHook()) if _FIRST else ()),
+    *((ExperimentRunHook(), FrontPageHook(), ProgressHook()) if _FIRST else ()),
 )
 # distributions spell the name in both ways
 _MLFLOW = () if _FIRST else ("kedro-mlflow", "kedro_mlflow")
