@@ -140,8 +140,6 @@ class ExperimentRunHook:
         elif leaf in _STUDIES:
             mlflow.log_dict(data, f"{namespace}/{leaf}.json")
             mlflow.log_table(_table(data), f"{namespace}/{leaf}_table.json")
-        elif leaf == "files":
-            self._log_folder(dataset_name, namespace)
         elif leaf == "summary":
             mlflow.log_text(data, f"{namespace}/summary.txt")
         elif leaf == "model":
@@ -149,8 +147,9 @@ class ExperimentRunHook:
             mlflow.log_param("num_weights", count)
         elif leaf == "package":
             self._log_package(dataset_name)
-        elif leaf in ("report", "data_docs"):
-            self._log_folder(dataset_name, f"{namespace}/{leaf}")
+        elif leaf in ("report", "data_docs", "files"):
+            beside = namespace if leaf == "files" else f"{namespace}/{leaf}"
+            self._log_folder(dataset_name, beside)
 
     def _log_folder(self, dataset_name: str, artifact_path: str) -> None:
         import mlflow
