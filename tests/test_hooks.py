@@ -142,6 +142,21 @@ def test_intervals_and_the_comparison_are_kept(client):
     assert file.path == "2d/comparison.json"
 
 
+def test_results_are_kept_as_a_table(client):
+    import mlflow
+
+    rows = [
+        {"metric": "l2", "encoding": "char", "value": 0.4, "paper": None},
+        {"metric": "l2", "encoding": "float", "value": 0.2, "paper": 0.16},
+    ]
+    tabulate = Node(lambda: rows, None, "results", name="tabulate")
+    parent = run(Pipeline([tabulate], namespace="clevr"))
+    table = mlflow.load_table("clevr/results_table.json", run_ids=[parent])
+    assert table["encoding"].tolist() == ["char", "float"]
+    assert table["value"].tolist() == [0.4, 0.2]
+    assert table["paper"].tolist()[1] == 0.16
+
+
 @pytest.mark.parametrize("study", ["ablation", "efficiency", "rotation"])
 def test_a_study_is_kept_as_a_table(client, study):
     rows = [
