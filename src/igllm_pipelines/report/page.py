@@ -107,8 +107,8 @@ def difference(image: Image, other: Image) -> Image:
     The greatest absolute difference of the three channels of each pixel.
 
     >>> white, red = np.full((1, 1, 3), 255, np.uint8), np.uint8([[[255, 0, 0]]])
-    >>> difference(white, red), difference(red, red)[0, 0, 0]
-    (array([[[0, 0, 0]]], dtype=uint8), np.uint8(255))
+    >>> difference(white, red).tolist(), difference(red, red).tolist()
+    ([[[0, 0, 0]]], [[[255, 255, 255]]])
     """
     off = np.abs(image.astype(np.int16) - other.astype(np.int16)).max(axis=2)
     return np.repeat((255 - off).astype(np.uint8)[..., None], 3, axis=2)
