@@ -9,10 +9,9 @@ labels of the training split only. This stands in for CLIP and is not in the pap
 import hashlib
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +35,7 @@ from igllm_pipelines.train.dense_labels import (
     stack_labels,
 )
 from igllm_pipelines.train.optimizer import cosine_schedule, make_optimizer
+from igllm_pipelines.train.states import load_progress, save_progress
 from igllm_pipelines.train.threads import torch_threads
 from igllm_pipelines.train.trainer import NonFiniteLossError
 
@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 Place = Callable[[Scene], Scene]
 
 _BETA2, _FLOOR = 0.98, 0.02
-_SAVE_EVERY, _STATE = 100, "state.pt"
+_SAVE_EVERY = 100
 _DIGEST_IMAGES = 16
 
 
@@ -242,7 +242,7 @@ def _fit(
     )
     schedule = cosine_schedule(optimizer, config.steps, config.warm_up_steps, _FLOOR)
     parts = {"modules": modules, "optimizer": optimizer, "schedule": schedule}
-    losses = _resume(parts, folder)
+    losses = load_progress(parts, folder)
     modules.train()
     bar = tqdm(
         range(len(losses), config.steps),
@@ -269,29 +269,6 @@ def _fit(
         schedule.step()
         bar.set_postfix(loss=f"{losses[-1]:.3g}", refresh=False)
         if len(losses) % _SAVE_EVERY == 0 or len(losses) == config.steps:
-            _save(parts, losses, folder)
+            save_progress(parts, losses, folder)
     modules.eval()
     return losses
-
-
-def _resume(parts: Mapping[str, Any], folder: Path) -> list[float]:
-    """Loads the last whole checkpoint; the losses so far, none without one."""
-    found = checkpoints.last_whole(folder)
-    if found is None:
-        return []
-    logger.info("warm-up goes on from %s", found)
-    state = torch.load(found / _STATE, weights_only=True)
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    losses: list[float] = state["losses"]
-    return losses
-
-
-def _save(parts: Mapping[str, Any], losses: Sequence[float], folder: Path) -> None:
-    partial, name = folder / checkpoints.PARTIAL, f"checkpoint-{len(losses)}"
-    state = {part: value.state_dict() for part, value in parts.items()}
-    with checkpoints.writing(folder, name):
-        partial.mkdir(parents=True, exist_ok=True)
-        torch.save({**state, "losses": list(losses)}, partial / _STATE)
-        checkpoints.seal(partial, folder / name)
-    checkpoints.keep_newest(folder, 1)

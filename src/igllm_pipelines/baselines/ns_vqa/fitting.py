@@ -1,11 +1,9 @@
 """One training loop for both networks; a killed training goes on where it stopped."""
 
-import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,11 +11,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from igllm_pipelines.train import checkpoints
-
-logger = logging.getLogger(__name__)
+from igllm_pipelines.train.states import load_progress, save_progress
 
 _FLOOR, _MAX_NORM, _WEIGHT_DECAY = 0.02, 5.0, 0.01
-_SAVE_EVERY, _STATE = 100, "state.pt"
+_SAVE_EVERY = 100
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ def fit(
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, course.factor)
     parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
-    losses = _resume(parts, folder)
+    losses = load_progress(parts, folder)
     network.train()
     bar = tqdm(
         range(len(losses), course.steps),
@@ -110,29 +107,6 @@ def fit(
         schedule.step()
         bar.set_postfix(loss=f"{losses[-1]:.3g}", refresh=False)
         if len(losses) % _SAVE_EVERY == 0 or len(losses) == course.steps:
-            _save(parts, losses, folder)
+            save_progress(parts, losses, folder)
     network.eval()
     return losses
-
-
-def _resume(parts: Mapping[str, Any], folder: Path) -> list[float]:
-    """Loads the last whole checkpoint; the losses so far, none without one."""
-    found = checkpoints.last_whole(folder)
-    if found is None:
-        return []
-    logger.info("training goes on from %s", found)
-    state = torch.load(found / _STATE, weights_only=True, map_location="cpu")
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    losses: list[float] = state["losses"]
-    return losses
-
-
-def _save(parts: Mapping[str, Any], losses: Sequence[float], folder: Path) -> None:
-    partial, name = folder / checkpoints.PARTIAL, f"checkpoint-{len(losses)}"
-    state = {part: value.state_dict() for part, value in parts.items()}
-    with checkpoints.writing(folder, name):
-        partial.mkdir(parents=True, exist_ok=True)
-        torch.save({**state, "losses": list(losses)}, partial / _STATE)
-        checkpoints.seal(partial, folder / name)
-    checkpoints.keep_newest(folder, 1)
