@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from igllm_pipelines.train import checkpoints
+from igllm_pipelines.train.optimizer import cosine_schedule
 from igllm_pipelines.train.states import load_progress, save_progress
 
 _FLOOR, _MAX_NORM, _WEIGHT_DECAY = 0.02, 5.0, 0.01
@@ -32,19 +33,6 @@ class Course:
     learning_rate: float
     warm_up_steps: int
     seed: int
-
-    def factor(self, step: int) -> float:
-        """On the peak rate.
-
-        >>> course = Course(20, 1.0, 10, seed=0)
-        >>> [round(course.factor(step), 2) for step in (0, 10, 15, 20)]
-        [0.1, 1.0, 0.51, 0.02]
-        """
-        if step < self.warm_up_steps:
-            return (step + 1) / self.warm_up_steps
-        rest = max(1, self.steps - self.warm_up_steps)
-        progress = min(1.0, (step - self.warm_up_steps) / rest)
-        return _FLOOR + (1 - _FLOOR) * (1 + math.cos(math.pi * progress)) / 2
 
 
 def fit(
@@ -80,7 +68,7 @@ def fit(
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=course.learning_rate, weight_decay=_WEIGHT_DECAY
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, course.factor)
+    schedule = cosine_schedule(optimizer, course.steps, course.warm_up_steps, _FLOOR)
     parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
     losses = load_progress(parts, folder)
     network.train()
