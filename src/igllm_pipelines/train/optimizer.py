@@ -1,12 +1,13 @@
 """Parameter groups and the learning rate's course."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from igllm_pipelines.train.config import TrainingConfig
+if TYPE_CHECKING:
+    from igllm_pipelines.train.config import TrainingConfig
 
 _PARTS = {
     "language_model": "learning_rate",
@@ -16,7 +17,7 @@ _PARTS = {
 }
 
 
-def parameter_groups(model: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:
+def parameter_groups(model: nn.Module, config: "TrainingConfig") -> list[dict[str, Any]]:
     """AdamW groups: each part of the model has its learning rate.
 
     Vectors (norms, biases) are not decayed; frozen parameters are in no group.
