@@ -17,7 +17,9 @@ _PARTS = {
 }
 
 
-def parameter_groups(model: nn.Module, config: "TrainingConfig") -> list[dict[str, Any]]:
+def parameter_groups(
+    model: nn.Module, config: "TrainingConfig"
+) -> list[dict[str, Any]]:
     """AdamW groups: each part of the model has its learning rate.
 
     Vectors (norms, biases) are not decayed; frozen parameters are in no group.
