@@ -141,9 +141,10 @@ def test_index_after_pickling_and_after_a_fork(shard):
 
 MEASURE_SCAN = """
 import sys, tracemalloc
+from pathlib import Path
 from igllm_pipelines.shards.tar import scan
 tracemalloc.start()
-print(len(scan(sys.argv[1])), tracemalloc.get_traced_memory()[1])
+print(len(scan(Path(sys.argv[1]))), tracemalloc.get_traced_memory()[1])
 """
 
 
