@@ -29,12 +29,12 @@ apt-dev: ## install Chromium where it is missing: the tests of the demo need a b
 	  { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --quiet --editable ".[render]"
 	@$(MAKE) --no-print-directory apt
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	$(BIN)/pip install --quiet --editable ".[dev]"
+	$(BIN)/pip install --quiet --editable ".[render,dev]"
 	@$(MAKE) --no-print-directory apt-dev
 	@touch $@
 
