@@ -3,7 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev apt apt-dev run test lint ui clean
+.PHONY: help install install-dev apt apt-dev run test lint docs ui clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,7 +34,7 @@ apt-dev: ## install Chromium where it is missing: the tests of the demo need a b
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	$(BIN)/pip install --quiet --editable ".[render,dev]"
+	$(BIN)/pip install --quiet --editable ".[render,dev,docs]"
 	@$(MAKE) --no-print-directory apt-dev
 	@touch $@
 
@@ -53,6 +53,9 @@ lint: .venv/installed-dev ## ruff, mypy, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/installed-dev ## build the documentation into site/, from files here alone
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 ui: .venv/installed ## open MLflow's pages on http://127.0.0.1:5000
 	$(BIN)/mlflow server --backend-store-uri sqlite:///mlruns/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
