@@ -3,7 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev apt apt-dev run test lint docs ui clean
+.PHONY: help install install-dev apt apt-dev run repro test lint docs ui clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,8 +45,11 @@ install-dev: .venv/installed-dev ## and what tests and linters need
 run: .venv/installed ## render, train, evaluate: 2d and clevr, about half an hour on 2 cores
 	$(BIN)/kedro run
 
+repro: .venv/installed ## all five domains by `dvc repro`: what changed, and what depends on it
+	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+
 test: .venv/installed-dev ## run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 lint: .venv/installed-dev ## ruff, mypy, import contracts
 	$(BIN)/ruff check .
@@ -61,4 +64,5 @@ ui: .venv/installed ## open MLflow's pages on http://127.0.0.1:5000
 	$(BIN)/mlflow server --backend-store-uri sqlite:///mlruns/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
 
 clean: ## delete what the pipelines made (data, models, reports, MLflow runs)
-	rm -rf data/0* data_test mlruns/mlflow.db mlruns/artifacts
+	rm -rf data/0* data_test .dvc/cache .dvc/tmp mlruns/mlflow.db mlruns/artifacts
+	-@git checkout --quiet -- data 2>/dev/null # the metrics that git holds
