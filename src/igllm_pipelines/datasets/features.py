@@ -14,8 +14,7 @@ class FeatureDataset(AbstractDataset[FeatureBatches, Any]):
 
     Saves ``{split: (filenames, batches)}``, where the batches are arrays ``(batch,
     tokens, width)`` and may come from a generator, so that the features never lie in
-    memory at once. With no split the folder is empty: no features are kept. Loads a
-    `FeatureCache`.
+    memory at once. With no split no features are kept. Loads a `FeatureCache`.
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):

@@ -16,6 +16,7 @@ from igllm_pipelines.shards.tar import ShardError
 
 Features = NDArray[np.float16]
 _HALF = np.dtype("<f2")
+_NONE = "No features are kept: the tower is trained, or they exceed features.budget_gb.\n"
 
 
 class FeatureCache:
@@ -85,7 +86,7 @@ class FeatureWriter:
     >>> FeatureCache(root).batch("train", ["a.png"]).shape
     (1, 4, 8)
 
-    With nothing written the folder is empty, which says that no features are kept.
+    With nothing written the folder holds but a note that no features are kept.
     """
 
     def __init__(self, root: Path) -> None:
@@ -104,6 +105,8 @@ class FeatureWriter:
         trace: TracebackType | None,
     ) -> None:
         if kind is None:
+            if not any(self._partial.iterdir()):
+                (self._partial / "none.txt").write_text(_NONE)
             shutil.rmtree(self._root, ignore_errors=True)
             os.replace(self._partial, self._root)
         else:
