@@ -43,7 +43,7 @@ def read_answers(path: Path, split: str) -> dict[str, Answer]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise PredictionsError(f"{path}: no such file of predictions") from error
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PredictionsError(f"{path}: no valid JSON ({error})") from error
     return answers_of(content, split, str(path))
 

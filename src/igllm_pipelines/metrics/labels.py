@@ -7,7 +7,8 @@ errors say where and what to do.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, repeat
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,10 @@ def read_label_table(path: Path, *, yaw: str = "stated") -> Labels:
             with paused_gc():
                 content = json.loads(path.read_text(encoding="utf-8"))
             labels = label_table(content, yaw)
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (
+            *(AttributeError, KeyError, TypeError, ValueError),
+            *(OSError, OverflowError, RecursionError),
+        ):
             labels = None
     if labels is not None:
         return labels
@@ -114,20 +118,26 @@ def _label_table(content: Any, yaw: str) -> Labels:
             np.ones(len(images), dtype=np.bool_),
             location,
             _rotations(objects, yaw),
-            {name: _words(objects, name) for name in WORD_ATTRIBUTES},
+            _words(objects),
         ),
     )
 
 
-def _words(objects: Sequence[Record], name: str) -> WordArray:
-    words = [obj.get(name, "") for obj in objects]
-    known = {word: index for index, word in enumerate({*words})}
-    if known.keys() == {""}:
-        return np.full(len(words), "")
-    if not all(isinstance(word, str) for word in known):
+def _words(objects: Sequence[Record]) -> dict[str, WordArray]:
+    """The words of all attributes; objects share few combinations of them."""
+    try:
+        said = [*map(itemgetter(*WORD_ATTRIBUTES), objects)]
+    except KeyError:
+        said = [tuple(obj.get(n, "") for n in WORD_ATTRIBUTES) for obj in objects]
+    known = {words: index for index, words in enumerate({*said})}
+    if not all(isinstance(word, str) for words in known for word in words):
         raise ValueError("words")
-    indices = np.fromiter(map(known.__getitem__, words), np.int64, len(words))
-    return np.asarray([*known] or [""], dtype=np.str_)[indices]
+    rows = np.fromiter(map(known.__getitem__, said), np.int64, len(said))
+    columns = zip(*known, strict=True) if known else repeat(("",))
+    return {
+        name: np.asarray(column, dtype=np.str_)[rows]
+        for name, column in zip(WORD_ATTRIBUTES, columns, strict=False)
+    }
 
 
 def _rotations(objects: Sequence[Record], yaw: str) -> FloatArray:

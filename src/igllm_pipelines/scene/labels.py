@@ -17,6 +17,7 @@ which takes radians. ``stated`` reads degrees, as the label says and as the pape
 import json
 import math
 import os
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -40,6 +41,7 @@ Record = dict[str, Any]
 _WORDS = ("size", "color", "material", "shape")
 _MORE_WORDS = (*_WORDS, "texture")
 YAWS = ("rendered", "stated")
+MAX_PIXELS = 2**31 - 1
 
 
 class LabelError(ValueError):
@@ -120,7 +122,7 @@ def scene_from_record(record: Record, where: str, yaw: str = "stated") -> Scene:
             generator=str(record.get("generator", "")),
             engine=str(record.get("engine", "")),
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise LabelError(f"{where} ({filename}): {error}") from error
 
 
@@ -132,14 +134,20 @@ def _object_from_record(record: Record, where: str, yaw: str) -> SceneObject:
     words = {name: record.get(name) for name in _MORE_WORDS}
     for name, word in words.items():
         if word is not None and not isinstance(word, str):
-            raise LabelError(f"{where}: '{name}' must be text, it is {word!r}")
+            raise LabelError(
+                f"{where}: '{name}' must be text, it is {reprlib.repr(word)}"
+            )
+    pixels = record.get("visible_pixels")
+    whole = type(pixels) is int and 0 <= pixels <= MAX_PIXELS
+    if pixels is not None and not whole:
+        raise LabelError(f"{where}: 'visible_pixels' must be a number of pixels")
     try:
         return SceneObject(
             location=finite_tuple(record["3d_coords"], 3, "3d_coords"),  # type: ignore[arg-type]
             rotation=_rotation(record, yaw),  # type: ignore[arg-type]
             extents=record.get("extents"),
             pixel_coords=record.get("pixel_coords"),
-            visible_pixels=record.get("visible_pixels"),
+            visible_pixels=pixels,
             **words,
         )
     except (TypeError, ValueError) as error:
@@ -199,7 +207,7 @@ def read_labels(
         raise LabelError(f"{path}: no such label file; render or download the data")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise LabelError(f"{path}: no valid JSON ({error}); make it again") from error
     records = content.get("scenes") if isinstance(content, dict) else content
     if not isinstance(records, list):

@@ -240,7 +240,8 @@ _TOKEN = re.compile(
     |(?P<mark>[(),=])""",
     re.VERBOSE | re.ASCII,
 )
-_FENCE = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
+_FENCE = "```"
+MAX_CHARACTERS = 10**6  # of a program that is read; 10,000 objects have as many
 
 
 class _Token(NamedTuple):
@@ -264,10 +265,24 @@ def parse_program(text: str, syntax: ProgramSyntax) -> Scene:
     >>> parse_program("add(x=1e-1,shape='ball')", syntax).objects[0].shape
     'sphere'
     """
-    fence = _FENCE.search(text)
-    start, end = fence.span(1) if fence else (0, len(text))
-    parser = _Parser(text, start, end, syntax)
+    if len(text) > MAX_CHARACTERS:
+        raise ProgramError(f"there are more than {MAX_CHARACTERS} characters", 1, 1)
+    parser = _Parser(text, *_inside_fence(text), syntax)
     return Scene(objects=tuple(parser.lines()))
+
+
+def _inside_fence(text: str) -> tuple[int, int]:
+    """Where the first fenced block begins and ends; the whole text without one."""
+    opened = text.find(_FENCE)
+    start = text.find("\n", opened) + 1 if opened >= 0 else 0
+    if not start:
+        return 0, len(text)
+    end = text.find(_FENCE, start)
+    return start, len(text) if end < 0 else end
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:40]}...{text[-17:]}"
 
 
 class _Parser:
@@ -301,7 +316,7 @@ class _Parser:
     def _take(self, kind: str, text: str | None = None) -> _Token:
         token = self._peek()
         if token.kind != kind or text not in (None, token.text):
-            found = repr(token.text) if token.text else "the end of the program"
+            found = repr(_cut(token.text)) if token.text else "the end of the program"
             self._fail(f"expected {text or f'a {kind}'}, found {found}", token.position)
         self._next += 1
         return token
@@ -334,7 +349,9 @@ class _Parser:
         name = self._take("name")
         if name.text not in self._syntax.attributes:
             known = ", ".join(self._syntax.attributes)
-            self._fail(f"unknown attribute {name.text!r}, known: {known}", name[2])
+            self._fail(
+                f"unknown attribute {_cut(name.text)!r}, known: {known}", name[2]
+            )
         if name.text in values:
             self._fail(f"attribute {name.text!r} is given twice", name.position)
         self._take("mark", "=")
@@ -346,7 +363,7 @@ class _Parser:
         word = self._syntax.canonical(attribute, token.text[1:-1])
         if word is None:
             known = ", ".join(self._syntax.words.get(attribute, ()))
-            reason = f"unknown {attribute} {token.text}, known: {known}"
+            reason = f"unknown {attribute} {_cut(token.text)}, known: {known}"
             self._fail(reason, token.position)
         return word
 
@@ -371,7 +388,7 @@ class _Parser:
         token = self._take("number")
         value = float(token.text)
         if not np.isfinite(value):
-            self._fail(f"number {token.text} is not finite", token.position)
+            self._fail(f"number {_cut(token.text)} is not finite", token.position)
         return value
 
 

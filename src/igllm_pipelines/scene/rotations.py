@@ -36,7 +36,8 @@ def normalize_quat(quat: ArrayLike) -> Array:
     array([0., 0., 0., 1.])
     """
     q = np.asarray(quat, dtype=np.float64)
-    norm = np.linalg.norm(q, axis=-1, keepdims=True)
+    with np.errstate(over="ignore"):  # numbers beyond 1e154 have no squares
+        norm = np.linalg.norm(q, axis=-1, keepdims=True)
     if not np.all(np.isfinite(norm)) or np.any(norm < 1e-12):
         raise ValueError("a rotation quaternion must be finite and not zero")
     # what was divided once is left alone, so that labels survive being read again
@@ -97,13 +98,13 @@ def _matrix_from_6d(values: Array) -> Array:
     """Gram-Schmidt on the two rows, then their cross product (Zhou et al. 2019)."""
     a, b = values[..., :3], values[..., 3:]
     norm_a = np.linalg.norm(a, axis=-1, keepdims=True)
-    if np.any(norm_a < 1e-12):
-        raise ValueError("the first row of a 6d rotation is zero")
+    if not np.all((norm_a >= 1e-12) & np.isfinite(norm_a)):
+        raise ValueError("the first row of a 6d rotation is zero or too long")
     a = a / norm_a
     b = b - np.sum(a * b, axis=-1, keepdims=True) * a
     norm_b = np.linalg.norm(b, axis=-1, keepdims=True)
-    if np.any(norm_b < 1e-12):
-        raise ValueError("the two rows of a 6d rotation are parallel")
+    if not np.all((norm_b >= 1e-12) & np.isfinite(norm_b)):
+        raise ValueError("the two rows of a 6d rotation are parallel, or too long")
     b = b / norm_b
     return np.stack([a, b, np.cross(a, b)], axis=-2)
 
@@ -187,6 +188,11 @@ def from_representation(values: ArrayLike, rep: str) -> Array:
         )
     if not np.all(np.isfinite(v)):
         raise ValueError(f"a number of the {rep} rotation is not finite")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _quat_from(v, rep)
+
+
+def _quat_from(v: Array, rep: str) -> Array:
     if rep == "quat":
         return normalize_quat(v)
     if rep == "aa":

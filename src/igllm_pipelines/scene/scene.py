@@ -6,6 +6,8 @@ axis, in metres. In the 2D domain a location is in units of the image side.
 """
 
 import math
+import reprlib
+import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from igllm_pipelines.scene.rotations import normalize_quat
 
 Array = NDArray[np.float64]
+_LARGEST = sys.float_info.max  # JSON knows larger integers
+_shown = reprlib.Repr()
+_shown.maxother = 80
 Vector3 = tuple[float, float, float]
 Quaternion = tuple[float, float, float, float]
 Matrix4 = tuple[tuple[float, float, float, float], ...]
@@ -28,18 +33,24 @@ def finite_tuple(values: ArrayLike, length: int, name: str) -> tuple[float, ...]
     """
     try:
         array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must hold numbers, it is {values!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise _unlike(name, "must hold numbers", values) from None
     if array.shape != (length,):
-        raise ValueError(f"{name} must hold {length} numbers, it is {values!r}")
+        raise _unlike(name, f"must hold {length} numbers", values)
     if not np.all(np.isfinite(array)):
-        raise ValueError(f"{name} must be finite, it is {values!r}")
+        raise _unlike(name, "must be finite", values)
     return tuple(float(v) for v in array)
 
 
+def _unlike(name: str, wanted: str, values: object) -> ValueError:
+    # reprlib: a file may hold lists of any length and depth, and numbers as long
+    return ValueError(f"{name} {wanted}, it is {_shown.repr(values)}")
+
+
 def _positive(value: float, name: str) -> None:
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be positive and finite, it is {value!r}")
+    if not 0 < value <= _LARGEST:
+        shown = _shown.repr(value)
+        raise ValueError(f"{name} must be positive and finite, it is {shown}")
 
 
 @dataclass(frozen=True)
@@ -105,7 +116,9 @@ class Camera:
         m = np.asarray(self.world_from_camera, dtype=np.float64)
         if m.shape != (4, 4) or not np.all(np.isfinite(m)):
             raise ValueError("world_from_camera must be a finite 4x4 matrix")
-        if not np.allclose(m[:3, :3] @ m[:3, :3].T, np.eye(3), atol=1e-5):
+        with np.errstate(over="ignore", invalid="ignore"):
+            squared = m[:3, :3] @ m[:3, :3].T
+        if not np.allclose(squared, np.eye(3), atol=1e-5):
             raise ValueError("world_from_camera must be a rotation and a translation")
         object.__setattr__(
             self,
@@ -216,6 +229,10 @@ class Light:
             value = finite_tuple(getattr(self, name), length, name)
             object.__setattr__(self, name, value)
         _positive(self.size, "light size")
+        named = isinstance(self.name, str)
+        if not named or not -_LARGEST <= self.energy <= _LARGEST:
+            name = _shown.repr(self.name)
+            raise ValueError(f"light {name}: a name and a finite energy are wanted")
 
 
 @dataclass(frozen=True)
