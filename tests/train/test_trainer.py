@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from igllm_pipelines.train import loop
+from igllm_pipelines.train.callbacks import watching
 from igllm_pipelines.train.trainer import NonFiniteLossError
 from tests.train import tiny
 
@@ -19,6 +20,19 @@ def test_history_holds_losses_and_scores(tmp_path):
         assert r["loss"] == pytest.approx(r["ce"] + r["number_mse"], rel=1e-5)
     assert losses[0]["learning_rate"] > losses[-1]["learning_rate"] > 0
     assert losses[-1]["ce"] < losses[0]["ce"]
+
+
+def test_who_watches_hears_the_history_and_the_speed(tmp_path):
+    told = []
+    with watching(told.append):
+        _, history = tiny.run(tmp_path / "watched")
+    speeds = [record.pop("samples_per_second") for record in told if "loss" in record]
+    assert len(speeds) == 6
+    assert min(speeds) > 0
+    assert told == history
+    _, alone = tiny.run(tmp_path / "alone")
+    assert alone == history
+    assert len(told) == len(history)  # nobody watches any more
 
 
 def test_training_learns_one_image(tmp_path):

@@ -1,6 +1,9 @@
-"""What happens beside the steps of a training: the progress bar and the scores."""
+"""What happens beside the steps of a training: progress, scores, who watches."""
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -13,6 +16,76 @@ from transformers import (
 )
 
 Validate = Callable[[nn.Module], Mapping[str, float]]
+Watch = Callable[[Mapping[str, float]], None]
+# of a record of the training losses
+LOSSES = ("step", "loss", "ce", "number_mse", "learning_rate", "grad_norm")
+_watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
+
+
+@contextmanager
+def watching(watch: Watch) -> Iterator[None]:
+    """Hands the records of trainings to `watch` as soon as they are made.
+
+    They are those of the history, and those of losses have ``samples_per_second`` too,
+    which the history lacks: it must be the same for the same training. Processes that
+    Ray Train starts are not heard.
+    """
+    token = _watch.set(watch)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
+
+
+def _tell(record: Mapping[str, float]) -> None:
+    if watch := _watch.get():
+        watch(record)
+
+
+class Speed(TrainerCallback):
+    """Tells the losses, and how many images a second went through since the last.
+
+    It must come before `Validation`, whose time then does not count where the step is
+    logged too.
+
+    Args:
+        batch_size: images a step, of all processes.
+    """
+
+    def __init__(self, batch_size: int) -> None:
+        self._batch_size = batch_size
+        self._steps = 0
+        self._seconds = 0.0
+        self._since = 0.0
+
+    def _start(self, *args: Any, **kwargs: Any) -> None:
+        self._since = time.perf_counter()
+
+    # a checkpoint's time does not count either
+    on_train_begin = on_save = _start
+
+    def on_step_end(self, *args: Any, **kwargs: Any) -> None:
+        """Counts the step."""
+        now = time.perf_counter()
+        self._seconds += now - self._since
+        self._since = now
+        self._steps += 1
+
+    def on_log(
+        self,
+        args: Any,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, float],
+        **kwargs: Any,
+    ) -> None:
+        """Tells; what happened since the step's end does not count."""
+        if "loss" in logs and self._steps and state.is_world_process_zero:
+            losses = {name: logs[name] for name in LOSSES if name in logs}
+            speed = self._batch_size * self._steps / self._seconds
+            _tell({**losses, "step": state.global_step, "samples_per_second": speed})
+        self._steps, self._seconds = 0, 0.0
+        self._since = time.perf_counter()
 
 
 class Progress(TrainerCallback):
@@ -91,3 +164,5 @@ class Validation(TrainerCallback):
             scores = dict(self._validate(model))
         model.train()
         state.log_history.append({**scores, "step": state.global_step, "scores": 1})
+        if state.is_world_process_zero:
+            _tell({**scores, "step": state.global_step})

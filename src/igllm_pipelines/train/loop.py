@@ -16,7 +16,13 @@ from transformers import PrinterCallback, TrainerCallback
 
 from igllm_pipelines.model.igllm import IGLLM
 from igllm_pipelines.train import checkpoints, group
-from igllm_pipelines.train.callbacks import Progress, Validate, Validation
+from igllm_pipelines.train.callbacks import (
+    LOSSES,
+    Progress,
+    Speed,
+    Validate,
+    Validation,
+)
 from igllm_pipelines.train.compiled import compiled_blocks, eagerly
 from igllm_pipelines.train.config import TrainingConfig
 from igllm_pipelines.train.data import BatchMaker, TrainingSamples
@@ -34,8 +40,6 @@ from igllm_pipelines.train.zero import (
 logger = logging.getLogger(__name__)
 
 Record = dict[str, float]
-
-_TRAINING = ("step", "loss", "ce", "number_mse", "learning_rate", "grad_norm")
 
 
 @contextmanager
@@ -123,7 +127,11 @@ def train_model(
             model=trained,
             train_dataset=samples,
             data_collator=batches,
-            callbacks=[*_validation(validate, config, stage), progress],
+            callbacks=[
+                Speed(config.batch_size),
+                *_validation(validate, config, stage),
+                progress,
+            ],
         )
         trainer.remove_callback(PrinterCallback)
         resume = _start(trainer, folder, digest)
@@ -169,5 +177,5 @@ def _history(logged: list[dict[str, float]]) -> list[Record]:
             scores = sorted(entry.keys() - {"scores", "step"})
             records.append({name: entry[name] for name in ("step", *scores)})
         elif "loss" in entry:
-            records.append({name: entry[name] for name in _TRAINING if name in entry})
+            records.append({name: entry[name] for name in LOSSES if name in entry})
     return records
