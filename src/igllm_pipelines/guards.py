@@ -74,6 +74,7 @@ class NeedsHook:
 def _needs(node: Any, catalog: Any) -> Iterator[Any]:
     """What this machine lacks for a node."""
     from igllm_pipelines.apps import machine
+    from igllm_pipelines.domains.sources import scene_config
     from igllm_pipelines.model.config import ModelConfig, TowerConfig
     from igllm_pipelines.train.config import TrainingConfig
 
@@ -82,9 +83,11 @@ def _needs(node: Any, catalog: Any) -> Iterator[Any]:
         return given if isinstance(given, config) else config(**given)
 
     task, domain = node.short_name, (node.namespace or "").partition(".")[0]
-    if task == "render":
+    if task in ("render", "make_report"):
         scenes = parameters("scenes", dict)
-        if scenes.get("source") == "official" and scenes.get("root"):
+        if scenes.get("source") != "official":
+            yield from machine.missing_blender(scene_config(domain, scenes))
+        elif task == "render" and scenes.get("root"):
             yield from machine.missing_data(domain, str(scenes["root"]))
     if task in ("make_tower", "train_model"):
         yield from machine.missing_tower(parameters("tower", TowerConfig))

@@ -29,7 +29,7 @@ def test_light_import_check_can_fail():
 
 
 def test_missing_system_library_names_the_command(monkeypatch):
-    from igllm_pipelines.render.blender import BlenderUnavailableError, import_bpy
+    from igllm_pipelines.render.bpy_module import BlenderUnavailableError, import_bpy
 
     class Broken:
         def find_spec(self, name, path=None, target=None):
@@ -45,8 +45,26 @@ def test_missing_system_library_names_the_command(monkeypatch):
 
 
 def test_missing_bpy_names_the_command(monkeypatch):
-    from igllm_pipelines.render.blender import BlenderUnavailableError, import_bpy
+    from igllm_pipelines.render.bpy_module import (
+        BlenderUnavailableError,
+        bpy_version,
+        import_bpy,
+    )
 
     monkeypatch.setitem(sys.modules, "bpy", None)
-    with pytest.raises(BlenderUnavailableError, match="pip install bpy"):
-        import_bpy()
+    for ask in (bpy_version, import_bpy):
+        with pytest.raises(
+            BlenderUnavailableError, match=r'pip install "igllm-.*render'
+        ):
+            ask()
+
+
+def test_pool_of_blenders_does_not_open_without_one(monkeypatch):
+    from igllm_pipelines.domains.sources import scene_config
+    from igllm_pipelines.render.bpy_module import BlenderUnavailableError
+    from igllm_pipelines.render.config import RenderingConfig
+    from igllm_pipelines.render.job import scene_pool
+
+    monkeypatch.setitem(sys.modules, "bpy", None)
+    with pytest.raises(BlenderUnavailableError, match="not installed"):
+        scene_pool(scene_config("clevr", {}), RenderingConfig())

@@ -6,10 +6,14 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from igllm_pipelines.model.config import ModelConfig, TowerConfig
+from igllm_pipelines.render.bpy_module import INSTALL, has_bpy
 from igllm_pipelines.train.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from igllm_pipelines.domains.sources import SceneConfig
 
 PROJECT_PAGE = "https://ig-llm.is.tue.mpg.de"
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
@@ -166,6 +170,16 @@ def how_to_download(folder: str, root: str) -> str:
         f"register at {PROJECT_PAGE}, download {folder} from "
         f"{PROJECT_PAGE}/download.php into {root}/{folder}"
     )
+
+
+def missing_blender(source: "SceneConfig") -> Iterator[Missing]:
+    """Blender, where the pictures of a domain are made by it.
+
+    Args:
+        source: configuration of the domain.
+    """
+    if source.picture == "blender" and not has_bpy():
+        yield Missing("Blender's Python module, bpy", INSTALL)
 
 
 def missing_packages(model: ModelConfig, training: TrainingConfig) -> Iterator[Missing]:

@@ -35,7 +35,7 @@ class Shell(click.Group):
 # errors whose text says what to do, by the module that raises them
 EXPLAINED = {
     "AssetError": "assets",
-    "BlenderUnavailableError": "render.blender",
+    "BlenderUnavailableError": "render.bpy_module",
     "LabelError": "scene",
     "ModelFolderError": "model.storage",
     "PictureError": "infer.pictures",

@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from PIL import Image
 
 from igllm_pipelines.assets import AssetsConfig
 from igllm_pipelines.render.assets import is_clevr_shape, scale_m
+from igllm_pipelines.render.bpy_module import import_bpy
 from igllm_pipelines.render.config import RenderingConfig
 from igllm_pipelines.render.library import Body, Library
 from igllm_pipelines.render.materials import build_material
@@ -30,39 +30,6 @@ from igllm_pipelines.render.studio import Studio, apply_settings
 from igllm_pipelines.render.textures import build_texture
 from igllm_pipelines.render.visibility import count_visible_pixels
 from igllm_pipelines.scene.scene import Camera, Light, Scene, SceneObject
-
-LIBRARIES = "libx11-6 libxrender1 libxfixes3 libxi6 libxkbcommon0 libsm6 libgl1"
-
-
-class BlenderUnavailableError(RuntimeError):
-    """Blender cannot start here: says what to install."""
-
-
-def import_bpy() -> ModuleType:
-    """Imports bpy.
-
-    Raises:
-        BlenderUnavailableError: bpy or a system library that it needs is missing.
-    """
-    # Blender's task library starts a worker for each core it may use, and a worker
-    # without work spins: let it see one core, then take all of them back
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(cores)})
-    try:
-        import bpy
-    except ModuleNotFoundError as error:
-        raise BlenderUnavailableError(
-            f"Blender's Python module is missing ({error}): pip install bpy==5.0.1"
-        ) from error
-    except ImportError as error:
-        raise BlenderUnavailableError(
-            f"Blender's Python module cannot be loaded ({error}): install its system "
-            f"libraries, on Debian or Ubuntu by: sudo apt-get update && "
-            f"sudo apt-get install -y --no-install-recommends {LIBRARIES}"
-        ) from error
-    finally:
-        os.sched_setaffinity(0, cores)
-    return bpy
 
 
 class BlenderRenderer:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from igllm_pipelines.assets import load_catalog
+from igllm_pipelines.render.bpy_module import bpy_version
 from igllm_pipelines.render.config import RenderingConfig
 from igllm_pipelines.render.dot import draw_dot
 from igllm_pipelines.render.measure import MeasuredWorker
@@ -25,7 +26,6 @@ from igllm_pipelines.render.worker import (
 from igllm_pipelines.scene.scene import Scene
 
 Pixels = NDArray[np.uint8]
-_PACKAGES = {"blender": "bpy", "dot": "pillow"}
 
 
 @dataclass(frozen=True)
@@ -196,9 +196,16 @@ class RenderJob:
 
 
 def engine_of(source: SceneSource) -> str:
-    """What makes the pictures of a domain, ``bpy 5.0.1``."""
-    package = _PACKAGES[source.picture]
-    return f"{package} {version(package)}"
+    """What makes the pictures of a domain, ``bpy 5.0.1``.
+
+    Whoever renders asks for it first.
+
+    Raises:
+        BlenderUnavailableError: Blender does, and is not installed.
+    """
+    if source.picture == "dot":
+        return f"pillow {version('pillow')}"
+    return f"bpy {bpy_version()}"
 
 
 def scene_pool(source: SceneSource, rendering: RenderingConfig) -> RenderPool:
@@ -207,6 +214,9 @@ def scene_pool(source: SceneSource, rendering: RenderingConfig) -> RenderPool:
     Args:
         source: configuration of the domain; its pictures are Blender's.
         rendering: samples and workers.
+
+    Raises:
+        BlenderUnavailableError: Blender is not installed.
     """
     return RenderPool(rendering, BlenderWorker, (rendering, engine_of(source), source))
 
