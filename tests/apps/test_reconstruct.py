@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -203,6 +204,43 @@ def test_refinement_says_what_it_brought(run, tmp_path, package) -> None:
     assert known["guess"] != known["program"]
     for text in (known["guess"], known["program"]):
         parse_program(text, package.syntax)
+
+
+def test_without_blender_there_are_programs_and_scenes(tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "bpy", None)
+    folder = random_package(tmp_path / "package", "clevr").folder
+    draw(tmp_path / "a.png")
+    out = tmp_path / "out"
+    command = ["reconstruct", str(tmp_path / "a.png"), "--model", str(folder)]
+
+    def call(*options):
+        return CliRunner().invoke(main, [*command, "--out", str(out), *options])
+
+    result = call()
+    assert result.exit_code == 1
+    assert 'pip install "igllm-pipelines[render]"' in result.output
+    assert "--no-pictures" in result.output
+    assert not out.exists()
+    result = call("--no-pictures")
+    assert result.exit_code == 0, result.output
+    names = {path.name for path in (out / "a").iterdir()}
+    texts = {"program.txt", "scene.json", "reconstruction.json"}
+    assert names == {*texts, "input.png"}
+    scene = scene_from_record(json.loads((out / "a" / "scene.json").read_text()), "a")
+    assert scene.camera is not None
+    assert len(scene.objects) == record(out / "a")["objects"] > 0
+    assert "done already" in call("--no-pictures").output
+
+
+def test_programs_alone_are_made_again_with_their_pictures(run, tmp_path) -> None:
+    draw(tmp_path / "a.png")
+    assert run("a.png", "--no-pictures").exit_code == 0
+    assert not (tmp_path / "out" / "a" / "render.png").exists()
+    assert run("a.png").exit_code == 0
+    assert (tmp_path / "out" / "a" / "render.png").is_file()
+    assert (
+        "not with --no-pictures" in run("a.png", "--no-pictures", "--refine", 1).output
+    )
 
 
 def test_a_folder_without_a_model_says_so(tmp_path) -> None:

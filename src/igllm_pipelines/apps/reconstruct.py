@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from igllm_pipelines.apps.reconstruct_jobs import Failure, Job
     from igllm_pipelines.apps.reconstruction import Reconstructor
+    from igllm_pipelines.infer.package import ModelPackage
     from igllm_pipelines.infer.pictures import Pixels
 
 MAX_BYTES = 2**28  # of pictures in memory at a time
@@ -54,6 +55,11 @@ MAX_BYTES = 2**28  # of pictures in memory at a time
 @click.option(
     "--workers", type=click.IntRange(1), help="Blender processes; one a core."
 )
+@click.option(
+    "--no-pictures",
+    is_flag=True,
+    help="program.txt and scene.json alone: needs no Blender.",
+)
 def reconstruct(
     *,
     images: tuple[Path, ...],
@@ -62,6 +68,7 @@ def reconstruct(
     refine_s: float,
     batch_size: int | None,
     workers: int | None,
+    no_pictures: bool,
 ) -> None:
     """Turn images into scenes: program, rendering, and files that Blender opens.
 
@@ -79,6 +86,9 @@ def reconstruct(
     igllm reconstruct photos more/*.png --model my_model --out scenes
     igllm reconstruct photo.jpg --model models:/clevr_float/1 --out scenes
     igllm reconstruct photo.jpg --model my_model --out scenes --refine 20
+
+    Without Blender, --no-pictures writes program.txt and scene.json alone; `igllm
+    render` makes the rest of scene.json on a machine that has it.
 
     Over all of them there are contact_sheet.png, reconstructions.csv and .json. A
     picture that cannot be read is named and the others go on; then the exit status is
@@ -98,13 +108,19 @@ def reconstruct(
 
     if not refine_s < math.inf:  # nan is none either
         raise click.BadParameter("a number of seconds", param_hint="--refine")
+    if refine_s and no_pictures:
+        raise click.UsageError("--refine compares pictures: not with --no-pictures")
     package = load_package(package_folder(model))
+    if not no_pictures:
+        _check_blender(package)
     inference = package.inference
     if batch_size is not None:
         inference = replace(inference, batch_size=batch_size)
     out.mkdir(parents=True, exist_ok=True)
     paths, failures = find_inputs(images, out)
-    jobs, unread = make_jobs(paths, out, fingerprint(package, inference, refine_s))
+    jobs, unread = make_jobs(
+        paths, out, fingerprint(package, inference, refine_s, not no_pictures)
+    )
     failures += unread
     if not jobs and not failures:
         raise click.ClickException(f"no images but those in {out}, which are results")
@@ -115,12 +131,27 @@ def reconstruct(
         click.echo(f"{skipped} of {len(jobs)} images are done already")
     if missing:
         with Reconstructor(
-            package, inference=inference, refine_s=refine_s, workers=workers
+            package,
+            inference=inference,
+            refine_s=refine_s,
+            workers=workers,
+            pictures=not no_pictures,
         ) as reconstructor:
             failures += _run(reconstructor, missing, out, inference.batch_size)
     _report(jobs, failures, out)
     if failures:
         raise click.exceptions.Exit(1)
+
+
+def _check_blender(package: "ModelPackage") -> None:
+    """Stops before anything is done where Blender is to draw and is absent."""
+    from igllm_pipelines.apps.machine import missing_blender
+    from igllm_pipelines.apps.placing import drawn_source
+
+    for what, how in missing_blender(drawn_source(package)):
+        raise click.ClickException(
+            f"missing: {what}: {how}; --no-pictures goes without: programs and scenes"
+        )
 
 
 def _run(

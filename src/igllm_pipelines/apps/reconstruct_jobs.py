@@ -158,7 +158,10 @@ def _is_done(folder: Path, about: Mapping[str, Any]) -> bool:
 
 
 def fingerprint(
-    package: ModelPackage, inference: InferenceConfig, refine_s: float
+    package: ModelPackage,
+    inference: InferenceConfig,
+    refine_s: float,
+    pictures: bool,
 ) -> Record:
     """What decides on a reconstruction, apart from the picture."""
     decoding = {k: v for k, v in asdict(inference).items() if k not in _SPEED}
@@ -166,6 +169,7 @@ def fingerprint(
         "model_sha256": _digest(package.folder),
         "decoding": decoding,
         "refine_seconds": refine_s,
+        "pictures": pictures,
     }
 
 

@@ -25,7 +25,7 @@ from igllm_pipelines.infer.config import InferenceConfig
 from igllm_pipelines.infer.package import ModelPackage
 from igllm_pipelines.infer.pictures import Pixels
 from igllm_pipelines.render.config import RenderingConfig
-from igllm_pipelines.render.export import ExportedScene, export_each
+from igllm_pipelines.render.export import ExportedScene, export_each, write_label
 from igllm_pipelines.render.job import scene_pool
 from igllm_pipelines.render.pool import RenderError, RenderPool
 from igllm_pipelines.render.preview import previewer
@@ -79,9 +79,12 @@ class Reconstructor:
         inference: how to decode, None for the package's way.
         refine_s: seconds of search around the scene of each picture, 0 for none.
         workers: Blender processes, None for one a core.
+        pictures: also render the scenes and write what Blender opens; else programs
+            and labels alone, without Blender.
 
     Raises:
         ModelFolderError: the model cannot be loaded.
+        ValueError: a refinement without pictures.
     """
 
     def __init__(
@@ -91,8 +94,12 @@ class Reconstructor:
         inference: InferenceConfig | None = None,
         refine_s: float = 0.0,
         workers: int | None = None,
+        pictures: bool = True,
     ) -> None:
+        if refine_s and not pictures:
+            raise ValueError("a refinement compares pictures: it cannot go without")
         self.package = package
+        self._pictures = pictures
         self._source = drawn_source(package)
         self._rendering = RenderingConfig(workers=workers, samples=SAMPLES)
         self._inference = inference or package.inference
@@ -103,7 +110,7 @@ class Reconstructor:
         self._pool: RenderPool | None = None
 
     def __enter__(self) -> "Reconstructor":
-        if self._source.picture == "blender":
+        if self._pictures and self._source.picture == "blender":
             pool = scene_pool(self._source, self._rendering)
             self._pool = self._open.enter_context(pool)
         if self._refine_s:
@@ -203,6 +210,10 @@ class Reconstructor:
                 yield draft, None
             else:
                 drawable.append((draft, draft.scene))
+        if not self._pictures:
+            for draft, scene in drawable:
+                yield draft, write_label(scene, partial_folder(draft.folder))
+            return
         left = dict(enumerate(drawable))
         exports = export_each(
             [scene for _, scene in drawable],

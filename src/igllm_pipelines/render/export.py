@@ -124,6 +124,12 @@ def export_each(
             yield index, _write(folders[index], stamped[index], made)
 
 
+def write_label(scene: Scene, folder: Path) -> ExportedScene:
+    """Writes ``scene.json`` alone, which needs no renderer; `igllm render` reads it."""
+    name = scene.image_filename or f"{folder.name}.png"
+    return _write(folder, replace(scene, image_filename=name), {})
+
+
 def _dot_files(scene: Scene, source: Any, kinds: Sequence[str]) -> dict[str, bytes]:
     made = {"picture": encode_png(dot_picture(scene, source))}
     if "script" in kinds:
