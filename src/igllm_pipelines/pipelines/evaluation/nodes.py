@@ -108,6 +108,26 @@ def compare(
     return result
 
 
+def training_curves(**histories: list[dict[str, float]]) -> list[dict[str, Any]]:
+    """The training loss of each encoding by step, as `dvc plots` draws it.
+
+    Args:
+        **histories: records with ``step`` and, of training, ``loss``.
+
+    Returns:
+        records ``{"step": int, encoding: loss}``; a loss that was not logged is None.
+    """
+    losses = {
+        encoding: {row["step"]: row["loss"] for row in history if "loss" in row}
+        for encoding, history in histories.items()
+    }
+    steps = sorted(set().union(*losses.values()))
+    return [
+        {"step": step, **{name: losses[name].get(step) for name in losses}}
+        for step in steps
+    ]
+
+
 def _score_split(
     records: list[dict[str, Any]], scenes: Any, scoring: Any
 ) -> tuple[dict[str, Any], dict[str, Any]]:

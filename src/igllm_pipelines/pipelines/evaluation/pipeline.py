@@ -29,9 +29,16 @@ def create_pipeline() -> Pipeline:
 
 
 def create_comparison_pipeline() -> Pipeline:
-    """``predictions_char, predictions_float, raw, syntax -> comparison``."""
+    """``predictions_*, history_*, raw, syntax -> comparison, curves``."""
     return Pipeline(
         [
+            Node(
+                nodes.training_curves,
+                {e: f"history_{e}" for e in ENCODINGS},
+                "curves",
+                name="collect_curves",
+                tags="report",
+            ),
             Node(
                 nodes.compare,
                 {
