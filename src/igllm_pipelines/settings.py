@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from kedro.utils import find_kedro_project
+
 from igllm_pipelines.guards import GroupHook, NeedsHook
 from igllm_pipelines.hooks import ExperimentRunHook, FrontPageHook, ProgressHook
 from igllm_pipelines.quiet import be_quiet
@@ -10,7 +12,8 @@ from igllm_pipelines.train import group
 
 be_quiet()
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
+# not where this file lies: it may be installed from a wheel
+PROJECT_ROOT = find_kedro_project(Path.cwd()) or Path.cwd()
 
 
 def _mlflow_uri() -> str:
