@@ -92,4 +92,4 @@ def _next_member(block: bytes) -> tuple[str, int] | None:
         info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.TarError:
         return None
-    return info.name, info.size
+    return (info.name, info.size) if info.size >= 0 else None

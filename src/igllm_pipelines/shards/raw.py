@@ -22,6 +22,8 @@ from igllm_pipelines.shards.tar import ShardError, TarIndex
 
 Pixels = NDArray[np.uint8]
 _IMAGES = (".png", ".jpg", ".jpeg")
+_FORMATS = ("PNG", "JPEG")  # whatever the name; Pillow's reader of EPS runs a program
+MAX_PIXELS = 2**26  # of an image: what is larger than 8192 x 8192 is no image of ours
 
 
 class RawData:
@@ -119,9 +121,14 @@ class RawData:
     def _opened(self, split: str, filename: str) -> Iterator[Image.Image]:
         tar, member = self._place(split, filename)
         try:
-            with Image.open(io.BytesIO(tar.read(member))) as image:
+            file = io.BytesIO(tar.read(member))
+            with Image.open(file, formats=_FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise ValueError(f"it has more than {MAX_PIXELS} pixels")
                 yield image
-        except (OSError, SyntaxError) as error:
+        except ShardError:
+            raise
+        except Exception as error:  # Pillow's readers raise all kinds on a broken file
             unknown = isinstance(error, UnidentifiedImageError)
             raise ShardError(
                 f"{tar.path}: image {member} cannot be read "

@@ -12,8 +12,13 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 BLOCK = tarfile.BLOCKSIZE
+MAX_HEADER = 2**20  # bytes of a long name and of what else stands before a member
+MAX_MEMBER = 2**30  # bytes of an image or label that are read at once
+# what `tarfile` and `json` raise where a hostile file leads them astray
+_CONFUSED = (ValueError, OverflowError, RecursionError)
 Span = tuple[int, int]  # where a member's data begin, and how long they are
 
 
@@ -70,42 +75,69 @@ def scan(path: Path) -> dict[str, Span]:
     """The members that are files, in their order in the tar.
 
     Raises:
-        ShardError: the file is missing, no tar, cut off, or a member's name leads
-            out of its folder.
+        ShardError: the file is missing, no tar, cut off, a member's name leads out of
+            its folder, two have one name, or a header lies.
     """
     try:
-        with tarfile.open(path, "r:") as tar:
-            members, last = _scan_open(tar)
+        with path.open("rb") as file:
+            members, end = _scan_open(_Headers(file, path.stat().st_size))
     except FileNotFoundError:
         raise ShardError(f"{path}: no such file; render or download it") from None
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, *_CONFUSED) as error:
         raise ShardError(_broken(path, str(error))) from error
-    if last is None or not _ends_well(path, last):
+    if not end or not _ends_well(path, end):
         raise ShardError(_broken(path, "its end is missing"))
     for name in members:
         check_name(name, str(path))
     return members
 
 
-def _scan_open(
-    tar: tarfile.TarFile,
-) -> tuple[dict[str, Span], tarfile.TarInfo | None]:
-    """The members that are files, and the last of all."""
+class _Headers:
+    """A file of which `tarfile` reads headers alone, whatever size they claim."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file = file
+        self._size = size
+        self.tell = file.tell
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= MAX_HEADER:
+            raise tarfile.ReadError(f"a header claims {size} bytes")
+        return self._file.read(size)
+
+    def seek(self, position: int) -> int:
+        if not 0 <= position <= self._size:
+            raise tarfile.ReadError("unexpected end of data")
+        return self._file.seek(position)
+
+
+def _scan_open(file: _Headers) -> tuple[dict[str, Span], int]:
+    """The members that are files, and where the last member ends."""
     members: dict[str, Span] = {}
-    last = None
-    while (found := tar.next()) is not None:
-        last = found
-        if found.isfile():
-            members[found.name] = found.offset_data, found.size
-        # `tarfile` keeps them all, of a million members half a gigabyte
-        tar.members = []  # type: ignore[attr-defined]
-    return members, last
+    with tarfile.open(fileobj=file, mode="r:") as tar:  # type: ignore[call-overload]
+        while (found := tar.next()) is not None:
+            _check_member(found, tar.offset)
+            if found.isfile():
+                if found.name in members:
+                    raise tarfile.ReadError(f"two members are called {found.name!r}")
+                members[found.name] = found.offset_data, found.size
+            # `tarfile` keeps them all, of a million members half a gigabyte
+            tar.members = []
+        return members, tar.offset
 
 
-def _ends_well(path: Path, last: tarfile.TarInfo) -> bool:
+def _check_member(member: tarfile.TarInfo, end: int) -> None:
+    """Raises a ReadError for what leads back, on for ever, or is not there as it is."""
+    if member.size < 0 or end < member.offset_data:
+        raise tarfile.ReadError(f"{member.name!r} has a negative size")
+    if member.issparse():
+        raise tarfile.ReadError(f"{member.name!r} is sparse, which is not read")
+
+
+def _ends_well(path: Path, end: int) -> bool:
     """Whether a block of zeros follows the last member: `tarfile` does not insist."""
     with path.open("rb") as file:
-        file.seek(last.offset_data + last.size + -last.size % BLOCK)
+        file.seek(end)
         return file.read(BLOCK) == b"\0" * BLOCK
 
 
@@ -145,7 +177,8 @@ class TarIndex:
         """The bytes of a member.
 
         Raises:
-            ShardError: there is no such member, or the tar is cut off.
+            ShardError: there is no such member, it is larger than `MAX_MEMBER`, or the
+            tar is cut off.
         """
         data = self._read_checked(name)
         if data is None:  # the tar is another one than the index was made for
@@ -166,6 +199,8 @@ class TarIndex:
         if name not in self.members:
             return None
         offset, size = self.members[name]
+        if size > MAX_MEMBER:
+            raise ShardError(f"{self.path}: member {name!r} is too large: {size} bytes")
         block = os.pread(self._descriptor(), BLOCK + size, offset - BLOCK)
         if len(block) != BLOCK + size or not _is_header(block[:BLOCK], name, size):
             return None
@@ -189,13 +224,16 @@ class TarIndex:
     def _stored(self) -> dict[str, Span] | None:
         try:
             stored = json.loads(self._index_path.read_text())
-            if stored["tar_size"] != self.path.stat().st_size:
+            tar_size = self.path.stat().st_size
+            if stored["tar_size"] != tar_size:
                 return None
-            return {
+            members = {
                 name: (int(o), int(s)) for name, (o, s) in stored["members"].items()
             }
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, AttributeError, KeyError, TypeError, *_CONFUSED):
             return None
+        inside = all(o >= BLOCK and 0 <= s <= tar_size - o for o, s in members.values())
+        return members if inside and not any(map(_may_leave, members)) else None
 
     def _rebuild(self) -> dict[str, Span]:
         members = scan(self.path)
@@ -208,10 +246,14 @@ class TarIndex:
         return members
 
 
+def _may_leave(name: str) -> bool:
+    return ".." in name or "\\" in name or name.startswith("/")
+
+
 def _is_header(block: bytes, name: str, size: int) -> bool:
     try:
         info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-    except tarfile.TarError:
+    except (tarfile.TarError, *_CONFUSED):
         return False
     # a long name stands in a block of its own before the header, which then holds its
     # beginning only
