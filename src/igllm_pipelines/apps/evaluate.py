@@ -76,7 +76,7 @@ def evaluate(
 def _read_symmetries(file: Path) -> dict[str, int]:
     try:
         orders = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise click.ClickException(f"{file}: no JSON can be read ({error})") from None
     if not isinstance(orders, dict) or not all(
         isinstance(order, int) and not isinstance(order, bool) and order >= 0

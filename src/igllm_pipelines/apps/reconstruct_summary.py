@@ -12,6 +12,7 @@ from igllm_pipelines.apps.reconstruct_jobs import Failure
 from igllm_pipelines.apps.reconstruction_files import INPUT, read_record
 from igllm_pipelines.metrics.evaluate import number_std
 from igllm_pipelines.render.export import NAMES
+from igllm_pipelines.report.formats import cell_text
 from igllm_pipelines.report.pair_sheet import Pair, pair_sheets
 
 Record = Mapping[str, Any]
@@ -63,7 +64,7 @@ def _write_csv(path: Path, records: Mapping[str, Record]) -> None:
             notes = "; ".join(record["notes"])
             std = number_std([record]) if record["number_stds"] else ""
             row = {**record, "notes": notes, "number_std": std, "folder": folder}
-            rows.writerow(row)
+            rows.writerow({key: cell_text(value) for key, value in row.items()})
     os.replace(partial, path)
 
 

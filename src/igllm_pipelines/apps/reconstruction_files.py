@@ -57,7 +57,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     """What a folder's ``reconstruction.json`` says; None where there is none."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     whole = isinstance(record, dict) and record.keys() >= _KEYS
     return record if whole else None

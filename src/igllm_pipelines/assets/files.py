@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".obj", ".glb")
 _FLAT = 1e-6
+# what values of a wrong kind lead to in a header that names anything anywhere
+_WRONG = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 _ROUGHEST = 5e-4  # step between coordinates, as a share of the largest extent
 # what a GLB file may require: Blender and trimesh read these, or lose but a shade
 _EXTENSIONS = {
@@ -89,8 +91,12 @@ def check_file(path: Path) -> FileCheck:
     A mesh that is inside out is used with a warning: both sides of a face are
     rendered, the shading alone may look odd.
     """
-    with np.errstate(all="ignore"):  # what overflows is named below
-        return _check(path)
+    try:
+        with np.errstate(all="ignore"):  # what overflows is named below
+            return _check(path)
+    except (OSError, struct.error, *_WRONG) as error:
+        reason = f"its header cannot be read: {error}; export it again"
+        return FileCheck(errors=(reason,))
 
 
 def _check(path: Path) -> FileCheck:
@@ -218,5 +224,6 @@ def _glb_header(path: Path) -> dict[str, Any]:
     """The JSON of a GLB file, in its first chunk."""
     with path.open("rb") as file:
         (length,) = struct.unpack("<I", file.read(20)[12:16])
-        header: dict[str, Any] = json.loads(file.read(length))
+        text = file.read(min(length, path.stat().st_size))
+    header: dict[str, Any] = json.loads(text)
     return header

@@ -208,7 +208,7 @@ def _shapenet_models(root: Path) -> Iterator[tuple[str, str, str]]:
 def _read_manifest(path: Path) -> tuple[list[Entry], list[Problem]]:
     try:
         items = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AssetError(f"{path} is no valid JSON: {error}") from error
     if not isinstance(items, list):
         raise AssetError(f"{path} must be a list of models, it is a {type(items)}")

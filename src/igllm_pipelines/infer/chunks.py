@@ -85,7 +85,7 @@ class ChunkStore:
             records: list[Record] = content["records"]
             names = tuple(record["image"] for record in records)
             fits = content["digest"] == self._digest and names == chunk.names
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return records if fits else None
 

@@ -25,6 +25,8 @@ from igllm_pipelines.model.lora import LanguageModelError
 from igllm_pipelines.model.towers import Tower
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+# what building from a configuration of wrong or giant values raises
+_UNFIT = (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError, MemoryError)
 # which settings name the source of a pretrained part
 _SOURCES = {"tower": "tower", "language_model": "model"}
 
@@ -51,7 +53,7 @@ def load_model(folder: Path) -> IGLLM:
         model = model_from_settings(settings)
     except (LanguageModelError, TowerWeightsError) as error:
         raise ModelFolderError(f"{folder}: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except _UNFIT as error:
         raise _unfit(folder, f"its {CONFIG} does not fit: {error!r}") from error
     _check_sources(model, settings, folder)
     load_stored(model, _tensors(folder), folder)
@@ -133,7 +135,12 @@ def load_tower(folder: Path, expected: TowerConfig | None = None) -> Tower:
         raise _unfit(folder, f"its {CONFIG} does not fit: {error}") from error
     if expected is not None and config != expected:
         raise _unfit(folder, f"it holds {config}, wanted is {expected}")
-    tower = build_tower(config, seed=0, weights=False)
+    try:
+        tower = build_tower(config, seed=0, weights=False)
+    except TowerWeightsError:
+        raise
+    except _UNFIT as error:
+        raise _unfit(folder, f"its {CONFIG} does not fit: {error!r}") from error
     load_stored(tower, _tensors(folder), folder)
     return tower.eval()
 
@@ -147,7 +154,7 @@ def _settings(folder: Path) -> dict[str, Any]:
         settings = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise _unfit(folder, f"there is no {CONFIG}") from error
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _unfit(folder, f"its {CONFIG} is no JSON ({error})") from error
     if not isinstance(settings, dict):
         raise _unfit(folder, f"its {CONFIG} is no JSON object")

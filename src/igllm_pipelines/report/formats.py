@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
+from html import escape
 from io import StringIO
 from typing import Any
 
@@ -16,6 +17,7 @@ from igllm_pipelines.report.tables import (
 )
 
 WORSE_MARK = {"markdown": " ▼", "latex": r"$^{\triangledown}$"}
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _LATEX = {
     **{mark: "\\" + mark for mark in "&%$#_{}"},
     **{
@@ -90,18 +92,30 @@ def _numbers(
                     yield split, name, encoding, value
 
 
+def cell_text(value: Any) -> Any:
+    """A value as a spreadsheet shows it, not as the formula that it may look like.
+
+    >>> cell_text("=1+1"), cell_text(-0.5), cell_text("a.png")
+    ("'=1+1", -0.5, 'a.png')
+    """
+    formula = isinstance(value, str) and value.startswith(_FORMULAS)
+    return f"'{value}" if formula else value
+
+
 def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows as CSV, empty where a value is not known."""
     buffer = StringIO()
     writer = csv.DictWriter(buffer, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({k: cell_text(v) for k, v in row.items()} for row in rows)
     return buffer.getvalue()
 
 
 def markdown(table: MetricsTable, text: str) -> str:
     """The table as GitHub's Markdown, its caption below."""
-    titles = [f"{split.partition(' ')[0]} {column}" for split, column in table.columns]
+    titles = [
+        _plain(f"{split.partition(' ')[0]} {column}") for split, column in table.columns
+    ]
     lines = [
         ["metric", *titles],
         ["---", *["---:" for _ in titles]],
@@ -111,7 +125,12 @@ def markdown(table: MetricsTable, text: str) -> str:
         ),
     ]
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{body}\n\n{text}\n"
+    return f"{body}\n\n{_plain(text)}\n"
+
+
+def _plain(text: str) -> str:
+    """Text in which Markdown finds neither tags nor the end of a cell."""
+    return escape(" ".join(text.split()), quote=False).replace("|", "\\|")
 
 
 def _markdown_cell(cell: Cell) -> str:

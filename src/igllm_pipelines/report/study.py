@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from igllm_pipelines.metrics.sums import percentile_interval, resample_counts
+from igllm_pipelines.report.formats import cell_text
 from igllm_pipelines.report.tables import METRICS, format_metric
 
 FloatArray = NDArray[np.float64]
@@ -280,7 +281,7 @@ def study_csv(rows: Sequence[Mapping[str, Any]]) -> str:
         ratio = row["ratio"] or {}
         writer.writerow(
             [
-                *(row.get(name) for name in plain),
+                *(cell_text(row.get(name)) for name in plain),
                 *(ratio.get(name) for name in Estimate._fields),
                 *(row["metrics"].get(name) for name in names),
             ]

@@ -76,6 +76,6 @@ def open_raw(raw_folder: Path) -> RawData:
         return RawData(raw_folder)
     try:
         pointer = Pointer(**json.loads(path.read_text(encoding="utf-8")))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ShardError(f"{path}: {error}; remove it and run again") from error
     return RawData(Path(pointer.folder), pointer.yaw, pointer.limits)

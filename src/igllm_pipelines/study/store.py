@@ -23,7 +23,7 @@ class RunStore:
         try:
             content = json.loads(self._path(encoding, seed).read_text("utf-8"))
             return StudyRun(**content["run"]) if content["digest"] == digest else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def save(self, run: StudyRun, digest: str) -> None:

@@ -71,7 +71,7 @@ def load_base(source: str) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        base = AutoTokenizer.from_pretrained(source)
+        base = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except Exception as error:  # the hub, the disk, the parsers raise many kinds
         missing = find_spec("sentencepiece") is None
         raise TokenizerError(

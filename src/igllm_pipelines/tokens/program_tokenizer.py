@@ -166,7 +166,7 @@ class ProgramTokenizer:
             # False: not even a question whether code of the folder may run
             base = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
             return cls(base, **settings)
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except Exception as error:  # JSON, values, transformers and tokenizers
             raise TokenizerError(
                 f"{folder}: {error!r}; delete the folder and tokenize again"
             ) from error

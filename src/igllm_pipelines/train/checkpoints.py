@@ -30,6 +30,25 @@ class CheckpointError(RuntimeError):
     """A checkpoint that cannot be written or used: says which, why, what to do."""
 
 
+@contextmanager
+def reading(checkpoint: Path) -> Iterator[None]:
+    """While a checkpoint is loaded: nothing in it is run, what is no state is named.
+
+    Raises:
+        CheckpointError: it holds other things than what is loaded from it.
+    """
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except Exception as error:  # unpickling, modules and optimizers raise many kinds
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(
+            f"{checkpoint} cannot be loaded ({type(error).__name__}: {reason}); delete "
+            f"{checkpoint.parent} to start anew"
+        ) from error
+
+
 def fingerprint(settings: Mapping[str, Any]) -> str:
     """SHA-256 of JSON data, the same for the same data."""
     text = json.dumps(settings, sort_keys=True, default=str)
@@ -191,5 +210,5 @@ def _is_whole(path: Path) -> bool:
     try:
         sizes = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         return all((path / n).stat().st_size == size for n, size in sizes.items())
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
         return False

@@ -19,15 +19,19 @@ def load_progress(parts: Mapping[str, Any], folder: Path) -> list[float]:
 
     Returns:
         The loss of every step so far, none without a checkpoint.
+
+    Raises:
+        CheckpointError: it holds other things than the state of these parts.
     """
     found = checkpoints.last_whole(folder)
     if found is None:
         return []
     logger.info("training goes on from %s", found)
-    state = torch.load(found / _STATE, weights_only=True, map_location="cpu")
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    losses: list[float] = state["losses"]
+    with checkpoints.reading(found):
+        state = torch.load(found / _STATE, weights_only=True, map_location="cpu")
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        losses: list[float] = state["losses"]
     return losses
 
 

@@ -171,6 +171,14 @@ class ModelTrainer(Trainer):
             self._load_deepspeed(resume_from_checkpoint)
         return prepared
 
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        with checkpoints.reading(Path(checkpoint or self._folder)):
+            super()._load_optimizer_and_scheduler(checkpoint)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        with checkpoints.reading(Path(checkpoint or self._folder)):
+            super()._load_rng_state(checkpoint)
+
     def _load_deepspeed(self, folder: str) -> None:
         # frozen weights are not in it: they are what the model was built with
         loaded, _ = self.model_wrapped.load_checkpoint(folder, load_module_strict=False)
