@@ -49,7 +49,7 @@ repro: .venv/installed ## all five domains by `dvc repro`: what changed, and wha
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 
 test: .venv/installed-dev ## run the tests
-	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed-dev ## ruff, mypy, import contracts
 	$(BIN)/ruff check .

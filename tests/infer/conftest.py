@@ -1,9 +1,6 @@
 import pytest
-import torch
 
 from tests.model.pretrained import WRITERS
-
-torch.set_num_threads(1)  # small tensors: more threads only wait for each other
 
 
 @pytest.fixture(scope="session")

@@ -202,10 +202,10 @@ def test_a_million_scenes_need_no_list(tmp_path):
     job = Endless({"train": 1_000_000}, scenes_per_shard=500, stop_after=1200)
     tracemalloc.start()
     with RawWriter(tmp_path, job) as writer:
-        start = time.perf_counter()
+        start = time.process_time()
         assert writer.num_missing() == 1_000_000
         assert next(writer.missing()) == ("train", 0)
-        assert time.perf_counter() - start < 1
+        assert time.process_time() - start < 1
     with pytest.raises(KeyboardInterrupt):
         write_raw(tmp_path, job)
     with RawWriter(tmp_path, job) as writer:
