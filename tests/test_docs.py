@@ -495,8 +495,7 @@ def messages():
 
 def test_errors_of_the_troubleshooting_page_are_those_of_the_code():
     lines = (DOCS / "troubleshooting.md").read_text(encoding="utf-8").splitlines()
-    said = [line[3:].rpartition("` | ")[0] for line in lines if line.startswith("| `")]
-    said = [text.partition("` | ")[0] for text in said]
+    said = [line.split(" | ")[0].strip("|` ") for line in lines if line[:3] == "| `"]
     assert len(said) > 40
     for message in said:
         pieces = [re.escape(piece) for piece in message.split("...") if piece]
