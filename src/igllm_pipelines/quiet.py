@@ -18,6 +18,8 @@ def be_quiet() -> None:
         os.environ.setdefault(name, value)
     # Kedro 1.7 calls OmegaConf 2.4 by an old name
     warnings.filterwarnings("ignore", message=r"register_new_resolver\(\)")
+    # tqdm, in a notebook without ipywidgets: its bars are text then, which is fine
+    warnings.filterwarnings("ignore", message="IProgress not found")
 
 
 def start_command_line() -> None:

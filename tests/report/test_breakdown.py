@@ -56,6 +56,7 @@ def test_pair_errors_are_distances_and_scene_means_average_them() -> None:
     scenes, pairs = two()
     assert pairs.errors == pytest.approx([0.1, 0.2, 0.4])
     assert pairs.scene_means() == pytest.approx([0.1, 0.3])
+    assert [obj.location[1] for obj in pairs.said] == pytest.approx([0.1, 0.2, 0.4])
     broken = [{"image": "a", "program": "add("}]
     assert pair_errors(broken, scenes, READING).scene_means().tolist() == [np.inf]
 

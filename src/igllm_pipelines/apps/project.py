@@ -11,9 +11,11 @@ import click
 
 if TYPE_CHECKING:
     from kedro.config import OmegaConfigLoader
+    from kedro.io import DataCatalog
 
     from igllm_pipelines.domains.sources import SceneConfig
     from igllm_pipelines.render.config import RenderingConfig
+    from igllm_pipelines.report.results import Results
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,7 +50,7 @@ class Project:
     params: tuple[str, ...]
 
     @classmethod
-    def here(cls, env: str | None, params: tuple[str, ...]) -> "Project":
+    def here(cls, env: str | None, params: tuple[str, ...] = ()) -> "Project":
         """The project of the current folder or of one above it.
 
         Raises:
@@ -68,6 +70,48 @@ class Project:
     def parameters(self) -> Mapping[str, Any]:
         """All parameters."""
         return self._read("parameters")
+
+    @cached_property
+    def catalog(self) -> "DataCatalog":
+        """The data sets of ``kedro run`` by name, ``clevr.raw``.
+
+        Read without a Kedro session, so that MLflow is neither loaded nor written.
+        """
+        from kedro.io import DataCatalog
+
+        entries = {
+            name: {**entry, "filepath": str(self.root / entry["filepath"])}
+            for name, entry in self._read("catalog").items()
+        }
+        return DataCatalog.from_config(entries)
+
+    def results(self, domain: str) -> "Results":
+        """What char and float came to, as the report shows it.
+
+        Raises:
+            DatasetError: ``kedro run`` has not made it.
+        """
+        from igllm_pipelines.domains import ENCODINGS
+        from igllm_pipelines.report.reading import readings_of
+        from igllm_pipelines.report.results import Results
+        from igllm_pipelines.report.revision import git_revision
+
+        def of_encodings(name: str) -> dict[str, Any]:
+            return {e: self.catalog.load(f"{domain}.{e}.{name}") for e in ENCODINGS}
+
+        config, syntax = self.scenes(domain), self.catalog.load(f"{domain}.syntax")
+        return Results(
+            domain,
+            config,
+            of_encodings("metrics"),
+            of_encodings("history"),
+            of_encodings("predictions"),
+            readings_of(config, syntax, self.parameters["encodings"]),
+            pretrained=self.of_domain("model", domain).get("pretrained"),
+            intervals=of_encodings("intervals"),
+            comparison=self.catalog.load(f"{domain}.comparison"),
+            revision=git_revision(),
+        )
 
     def raw_folder(self, domain: str) -> Path:
         """Where the images and labels of a domain lie, as the catalog says."""

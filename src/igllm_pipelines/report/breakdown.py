@@ -45,18 +45,27 @@ class PairErrors:
         errors: ``(pairs,)``, NaN where one cannot be measured.
         angles_deg: ``(pairs,)`` between the orientations, NaN where not known.
         target: the true scenes, in the order of the predictions.
+        preds: the predicted ones, None where an answer does not parse.
     """
 
     matches: Matches
     errors: FloatArray
     angles_deg: FloatArray
     target: Sequence[Scene]
+    preds: Sequence[Scene | None]
 
     @property
     def objects(self) -> list[SceneObject]:
         """The true object of each pair."""
         rows = zip(self.matches.scene, self.matches.target, strict=True)
         return [self.target[scene].objects[index] for scene, index in rows]
+
+    @property
+    def said(self) -> list[SceneObject]:
+        """The predicted object of each pair."""
+        rows = zip(self.matches.scene, self.matches.pred, strict=True)
+        found = ((self.preds[scene], index) for scene, index in rows)
+        return [scene.objects[index] for scene, index in found if scene is not None]
 
     def scene_means(self) -> FloatArray:
         """The mean error ``(scenes,)``, infinite where nothing was measured."""
@@ -104,7 +113,7 @@ def pair_errors(
     errors = angles_deg if kind == "geodesic" else matches.distance
     if kind == "mse":
         errors = np.minimum(errors, _DIAGONAL)
-    return PairErrors(matches, errors, angles_deg, target)
+    return PairErrors(matches, errors, angles_deg, target, preds)
 
 
 def by_count(pairs: PairErrors) -> list[Group]:

@@ -11,6 +11,7 @@ from igllm_pipelines.report.tables import (
     format_interval,
     format_metric,
     is_worse,
+    winner,
 )
 from igllm_pipelines.scene.program import WORD_ATTRIBUTES
 
@@ -143,13 +144,9 @@ def comparison_findings(comparison: Comparison, splits: tuple[str, ...]) -> list
         known = {n: m for n, m in comparison.get(split, {}).items() if n in METRICS}
         better: dict[str, list[str]] = {"char": [], "float": []}
         for name, measured in known.items():
-            low, high = measured.get("low"), measured.get("high")
-            if low is None or high is None or low <= 0 <= high:
-                continue
-            char_less = high < 0
-            winner = "char" if char_less == METRICS[name].lower_is_better else "float"
-            title = METRICS[name].title
-            better[winner].append(f"{title} ({format_interval(name, measured)})")
+            if encoding := winner(name, measured):
+                interval = format_interval(name, measured)
+                better[encoding].append(f"{METRICS[name].title} ({interval})")
         parts = [f"{w} is better in {', '.join(t)}" for w, t in better.items() if t]
         if parts:
             found.append(

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from igllm_pipelines.domains import encoding_syntax
+from igllm_pipelines.domains.sources import SceneConfig, symmetries
 from igllm_pipelines.report.reconstruction import Finish
 from igllm_pipelines.scene import ProgramSyntax
 
@@ -25,3 +27,20 @@ class Reading:
     syntax: ProgramSyntax
     finish: Finish | None
     symmetries: Mapping[str, int] = field(default_factory=dict)
+
+
+def readings_of(
+    config: SceneConfig, syntax: ProgramSyntax, encodings: Mapping[str, str]
+) -> dict[str, Reading]:
+    """How the programs of each encoding are read.
+
+    Args:
+        config: of the domain's scenes.
+        syntax: of the domain's programs.
+        encodings: what each one writes, see `domains.parse_encoding`.
+    """
+    known = symmetries(config)
+    return {
+        name: Reading(encoding_syntax(syntax, encoding), config.finish, known)
+        for name, encoding in encodings.items()
+    }

@@ -194,6 +194,22 @@ def format_interval(name: str, measured: Measured) -> str:
     return f"{format_metric(name, low)} to {format_metric(name, high)}"
 
 
+def winner(name: str, measured: Measured) -> str | None:
+    """The encoding that is better by more than chance, None where neither is.
+
+    Args:
+        name: of the metric.
+        measured: char minus float, with its interval.
+
+    >>> winner("l2", {"difference": 0.1, "low": 0.05, "high": 0.2})
+    'float'
+    """
+    low, high = measured.get("low"), measured.get("high")
+    if low is None or high is None or low <= 0 <= high:
+        return None
+    return "char" if (high < 0) == METRICS[name].lower_is_better else "float"
+
+
 def is_worse(name: str, value: float | None, paper: float | None) -> bool:
     """Whether ours is worse than the paper's, to the two decimals that it prints.
 
@@ -256,10 +272,10 @@ def comparison_table(
 
 
 def _difference(name: str, measured: Measured) -> Cell:
-    value, low, high = (measured.get(key) for key in ("difference", "low", "high"))
+    value = measured.get("difference")
     if value is None:
         return Cell("–")
-    sure = low is not None and high is not None and (low > 0 or high < 0)
+    sure = winner(name, measured) is not None
     text = format_metric(name, value)
     sign = "+" if value > 0 else ""
     return Cell(f"{sign}{text}", format_interval(name, measured), best=sure)

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from igllm_pipelines.domains import encoding_syntax
 from igllm_pipelines.model.config import ModelConfig
 from igllm_pipelines.scene import ProgramSyntax
 
@@ -70,15 +69,16 @@ def make_report(
     from igllm_pipelines.render.config import rendering_config
     from igllm_pipelines.render.job import render_pictures
     from igllm_pipelines.report import build
+    from igllm_pipelines.report.reading import readings_of
 
     results = _results(domain, scenes, model, metrics, of_encodings)
-    config = scene_config(domain, scenes)
+    config: Any = scene_config(domain, scenes)
     # a baseline writes programs as char does
     written = {name: encodings.get(name, "char") for name in metrics}
     results = replace(
         results,
         predictions=_of("predictions", of_encodings),
-        readings=_readings(config, syntax, written),
+        readings=readings_of(config, syntax, written),
         comparison=comparison,
     )
     render = partial(
@@ -130,19 +130,6 @@ def _results(
         intervals=_of("intervals", of_encodings),
         revision=git_revision(),
     )
-
-
-def _readings(
-    config: Any, syntax: ProgramSyntax, encodings: Mapping[str, str]
-) -> dict[str, Any]:
-    from igllm_pipelines.domains.sources import symmetries
-    from igllm_pipelines.report.reading import Reading
-
-    known = symmetries(config)
-    return {
-        name: Reading(encoding_syntax(syntax, encoding), config.finish, known)
-        for name, encoding in encodings.items()
-    }
 
 
 def _of(name: str, datasets: Mapping[str, Any]) -> dict[str, Any]:
