@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -258,6 +259,61 @@ def test_commands_are_right(page, monkeypatch):
         except Exception as error:
             error.add_note(f"{command.where}: {' '.join(words)}")
             raise
+
+
+def test_commands_in_sentences_are_right(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for page in [page for page in PAGES if page.name != "experiments.md"]:
+        for span in spans(page):
+            try:
+                check_span(span)
+            except Exception as error:
+                error.add_note(f"{page.name}: {span}")
+                raise
+
+
+def check_span(span):
+    """A command without all that it needs; its names and options are known."""
+    for mark, name in (("domain", "clevr"), ("encoding", "float")):
+        span = span.replace(f"<{mark}>", name).replace(mark.upper(), name)
+    name, *rest = span.split() or [""]
+    if name == "make":
+        check_make([name, *rest], ".")
+    elif name == "kedro" and [word for word in rest if "=" in word]:
+        check_kedro([name, *rest], ".")
+    elif span.startswith("--params=") and " " not in span:
+        check_kedro(["kedro", "run", span], ".")
+    elif name == "igllm" and rest:
+        command = main
+        while isinstance(command, click.Group) and rest and rest[0][0] != "-":
+            command = command.commands[rest.pop(0)]
+        known = {option for param in command.params for option in param.opts}
+        assert {*options(rest)} <= {*known, "--help"}
+
+
+def test_examples_of_the_help_are_right(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    examples = [example for command in leaves(main) for example in shown(command)]
+    assert len(examples) > 20
+    for example in examples:
+        try:
+            check_igllm(shlex.split(example), ".")
+        except Exception as error:
+            error.add_note(example)
+            raise
+
+
+def leaves(command):
+    """A command and all below it."""
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    return [command, *(leaf for child in below for leaf in leaves(child))]
+
+
+def shown(command):
+    """The examples in a command's help, without what is said beside them."""
+    lines = re.sub(r"\\\n\s*", " ", command.help or "").splitlines()
+    texts = (re.split(r" {3,}", line.strip())[0] for line in lines)
+    return [text for text in texts if text.startswith("igllm ")]
 
 
 def test_wrong_commands_are_seen(monkeypatch):
