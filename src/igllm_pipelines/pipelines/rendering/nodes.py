@@ -20,7 +20,7 @@ def plan_rendering(
     from igllm_pipelines.render.config import rendering_config
     from igllm_pipelines.render.job import RenderJob
 
-    source = scene_config(domain, scenes)
+    source: Any = scene_config(domain, scenes)
     if isinstance(source, OfficialConfig):
         return source
     return RenderJob(source, rendering_config(rendering, ray), seed)
