@@ -49,10 +49,9 @@ def mlflow_runs(project):
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{project.database}")
-    experiment = client.get_experiment_by_name("test")
+    places = [experiment.experiment_id for experiment in client.search_experiments()]
     return {
-        run.info.run_id: run
-        for run in client.search_runs([experiment.experiment_id], max_results=100)
+        run.info.run_id: run for run in client.search_runs(places, max_results=100)
     }
 
 

@@ -113,24 +113,50 @@ def test_report_and_its_path_are_there(finished, domain):
     assert str(page.relative_to(finished.data)) in finished.output
 
 
-def test_one_mlflow_run_for_each_experiment(finished):
+def test_one_mlflow_run_for_each_domain_and_encoding(finished):
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{finished.database}")
-    experiment = client.get_experiment_by_name("test")
-    runs = {r.info.run_name: r for r in client.search_runs([experiment.experiment_id])}
-    names = {f"{d}.{e}" for d in DOMAINS for e in ("char", "float")}
-    assert names < set(runs)
-    assert len(runs) == len(names) + 1
-    for domain, metric in (("2d", "val_ID/mse"), ("clevr", "val_ID/count")):
+    (session,) = runs_of(client, "test")
+    for domain, metric in (("2d", "val_ID/mse"), ("clevr", "val_ID/f1_at_0.25m")):
+        runs = {r.info.run_name: r for r in runs_of(client, f"test-{domain}")}
+        assert set(runs) == {f"{domain}.char", f"{domain}.float"}
         char, float_ = (runs[f"{domain}.{e}"].data for e in ("char", "float"))
         assert metric in char.metrics
         assert set(char.metrics) - set(float_.metrics) <= {"number_mse"}
+        assert set(char.params) == set(float_.params)
         assert char.params["training.steps"] == float_.params["training.steps"]
-    models = client.search_logged_models([experiment.experiment_id])
-    assert {runs[name].info.run_id for name in names} == {
-        model.source_run_id for model in models
-    }
+        assert char.tags["data_digest"] == float_.tags["data_digest"]
+        assert char.tags["mlflow.parentRunId"] == session.info.run_id
+        folder = finished.data / "01_raw" / domain
+        (used,) = runs[f"{domain}.char"].inputs.dataset_inputs
+        assert used.dataset.name == f"{domain}.raw"
+        assert str(folder) in used.dataset.source
+    for domain in DOMAINS:
+        for run in runs_of(client, f"test-{domain}"):
+            name = f"test-{run.info.run_name.replace('.', '-')}"
+            version = client.get_model_version_by_alias(name, "champion")
+            assert version.run_id == run.info.run_id
+            assert version.tags["rotation_representation"]
+
+
+def runs_of(client, experiment):
+    place = client.get_experiment_by_name(experiment).experiment_id
+    return client.search_runs([place])
+
+
+def test_an_evaluation_in_a_later_process_goes_into_its_trainings_run(finished):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{finished.database}")
+    before = {run.info.run_id for run in runs_of(client, "test-so3")}
+    finished.run("--pipelines=so3.float", "--from-nodes=so3.float.predict")
+    assert {run.info.run_id for run in runs_of(client, "test-so3")} == before
+    session = runs_of(client, "test")[0].data
+    trained = client.get_run(session.tags["run.so3.float"])
+    points = client.get_metric_history(trained.info.run_id, "val_ID/geodesic")
+    assert len(points) == 2
+    assert points[0].value == points[1].value
 
 
 def test_every_model_is_a_package(finished):
@@ -195,8 +221,7 @@ def test_studies_make_one_table_each(finished, tmp_path):
     }
     output = project.run(f"--pipelines={','.join(studies)}")
     client = MlflowClient(f"sqlite:///{project.database}")
-    experiment = client.get_experiment_by_name("test")
-    (run,) = client.search_runs([experiment.experiment_id])
+    (run,) = runs_of(client, "test")
     for study, encoding in studies.items():
         domain, name = study.split(".")
         folder = project.data / "08_reporting" / domain / name
@@ -229,9 +254,7 @@ def test_nsvqa_stands_beside_the_encodings(finished, tmp_path):
         assert values["parse_rate"] == 100
         assert values["images"] == encoding[split]["images"]
     client = MlflowClient(f"sqlite:///{project.database}")
-    experiment = client.get_experiment_by_name("test")
-    runs = client.search_runs([experiment.experiment_id])
-    (child,) = (run for run in runs if "mlflow.parentRunId" in run.data.tags)
+    (child,) = runs_of(client, "test-clevr")
     assert child.info.run_name == "clevr.nsvqa"
     assert {"val_OOD/count", "describer_loss"} <= set(child.data.metrics)
 

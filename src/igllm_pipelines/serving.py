@@ -11,6 +11,7 @@ this module, no pickle and no code. ::
 import base64
 import sys
 import warnings
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -126,11 +127,15 @@ def signature() -> ModelSignature:
     )
 
 
-def log_package(folder: Path) -> Any:
-    """Logs a package to the active run as the model `NAME`.
+def log_package(
+    folder: Path, run_id: str | None = None, tags: Mapping[str, str] | None = None
+) -> Any:
+    """Logs a package to a run as the model `NAME`.
 
     Args:
         folder: of the package.
+        run_id: of the run, None for the active one.
+        tags: of the model.
 
     Returns:
         MLflow's `ModelInfo`.
@@ -139,6 +144,8 @@ def log_package(folder: Path) -> Any:
         None,
         flavor=sys.modules[__name__],
         name=NAME,
+        run_id=run_id,
+        tags=dict(tags or {}),
         package=folder,
         validate_serving_input=False,  # it would load all the weights
     )
