@@ -60,8 +60,13 @@ lint: .venv/installed-dev ## ruff, mypy, import contracts
 docs: .venv/installed-dev ## build the documentation into site/, from files here alone
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
+# of `make ui`; runs may lie in another database
+MLFLOW_URI := $(or $(IGLLM_MLFLOW_URI),sqlite:///mlruns/mlflow.db)
+UI_PORT ?= 5000
+
 ui: .venv/installed ## open MLflow's pages on http://127.0.0.1:5000
-	$(BIN)/mlflow server --backend-store-uri sqlite:///mlruns/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
+	@case "$(MLFLOW_URI)" in http*) echo "the server's pages: $(MLFLOW_URI)"; exit;; esac; \
+	$(BIN)/mlflow server --backend-store-uri "$(MLFLOW_URI)" --host 127.0.0.1 --port $(UI_PORT) --workers 1
 
 clean: ## delete what the pipelines made (data, models, reports, MLflow runs)
 	rm -rf data/0* data_test .dvc/cache .dvc/tmp mlruns/mlflow.db mlruns/artifacts
