@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from igllm_pipelines.model.storage import load_model
+from igllm_pipelines.tokens.sequences import ProgramTokens
 from igllm_pipelines.train.checkpoints import CheckpointError
+from igllm_pipelines.train.run import run_digest
 from tests.train import tiny
 from tests.train.processes import run_processes
 
@@ -99,6 +101,20 @@ def test_checkpoints_of_other_data_are_removed(tmp_path, monkeypatch, caplog):
 
 def dots_of_seed_1(count, dots=tiny.dots):
     return dots(count, seed=1)
+
+
+def test_another_question_is_another_training():
+    scenes, _, tokens, model = tiny.setting()
+    images = tiny.DotImages(scenes)
+
+    def digest(table):
+        tokens = ProgramTokens(table)
+        return run_digest(model, tokens, images, "train", config=tiny.CONFIG, seed=5)
+
+    header = tokens.header | {"question": [*tokens.question_ids, tokens.pad_id]}
+    other = tokens.table.replace_schema_metadata({"igllm": json.dumps(header)})
+    assert digest(tokens.table) == digest(tokens.table)
+    assert digest(tokens.table) != digest(other)
 
 
 def test_full_disk_stops_with_a_clear_error_and_keeps_the_last_checkpoint(

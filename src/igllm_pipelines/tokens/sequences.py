@@ -32,6 +32,7 @@ class ProgramTokens:
     """The token table of one split.
 
     Attributes:
+        header: the encoding, and the ids that all rows share.
         images: file names, one a row.
         encoding: ``char`` or ``float``.
         prefix_ids: what stands before the image, the same for every row.
@@ -42,6 +43,7 @@ class ProgramTokens:
     def __init__(self, table: pa.Table) -> None:
         header = json.loads(table.schema.metadata[b"igllm"])
         self.table = table
+        self.header: dict[str, Any] = header
         self.images: list[str] = table["image"].to_pylist()
         self.encoding: str = header["encoding"]
         self.prefix_ids: list[int] = header["prefix"]

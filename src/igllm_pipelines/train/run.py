@@ -104,8 +104,8 @@ def run_digest(
 ) -> str:
     """Fingerprint of everything that a training's result depends on.
 
-    It holds the model's settings and first weights, all programs, the training's
-    configuration, the seed and, for the images, the first few of them.
+    It holds the model's settings and first weights, all programs, what is said around
+    them, the training's configuration, the seed and, for the images, the first few.
     """
     settings = {k: v for k, v in asdict(config).items() if k not in _NO_RESULT}
     pixels = vision.batch(split, tokens.images[:_DIGEST_IMAGES])
@@ -117,7 +117,7 @@ def run_digest(
             "programs": _digest(
                 p.encode() for p in tokens.table["program"].to_pylist()
             ),
-            "encoding": tokens.encoding,
+            "tokens": tokens.header,  # a chat template may hold the day's date
             "vision": _digest([pixels.tobytes()]),
             "training": settings,
             "seed": seed,
