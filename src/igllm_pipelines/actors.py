@@ -121,6 +121,8 @@ class ActorPool:
     def __enter__(self) -> Self:
         missing = {k: v for k, v in _ENVIRONMENT.items() if k not in os.environ}
         os.environ.update(missing)
+        # as it is imported in a notebook, Ray asks for ipywidgets
+        logging.getLogger("ray.widgets").setLevel(logging.ERROR)
         import ray
 
         logging.getLogger("ray").setLevel(logging.ERROR)
