@@ -8,6 +8,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -141,8 +142,18 @@ def _validate(
     definition = context.validation_definitions.add(
         gx.ValidationDefinition(name=name, data=data, suite=context.suites.add(suite))
     )
-    batch = {"dataframe": table}
+    batch = {"dataframe": _for_pages(table)}
     return definition.run(batch_parameters=batch, result_format=_FORMAT)
+
+
+def _for_pages(table: pd.DataFrame) -> pd.DataFrame:
+    """Names without tags in them: the pages show what they were given as it stands."""
+    texts = [name for name in table if table[name].dtype.kind == "O"]
+    return table.assign(**{name: table[name].map(_without_tags) for name in texts})
+
+
+def _without_tags(value: Any) -> Any:
+    return escape(value) if isinstance(value, str) else value
 
 
 _FORMAT = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
@@ -162,7 +173,7 @@ def _expectation(index: int, check: Check) -> Any:
                 min_value=low, max_value=high, **shared
             )
         case "in_set":
-            words = list(limits["words"])
+            words = [_without_tags(word) for word in limits["words"]]
             return gxe.ExpectColumnValuesToBeInSet(value_set=words, **shared)
         case "not_null":
             return gxe.ExpectColumnValuesToNotBeNull(**shared)
@@ -173,7 +184,7 @@ def _expectation(index: int, check: Check) -> Any:
 def _description(check: Check) -> str:
     """The check in plain words, as the pages show it."""
     limits = ", ".join(f"{name} {value}" for name, value in check.limits.items())
-    return f"{check.name} ({limits})" if limits else check.name
+    return escape(f"{check.name} ({limits})" if limits else check.name, quote=False)
 
 
 def _record(check: Check, result: Any, table: pd.DataFrame) -> dict[str, Any]:
