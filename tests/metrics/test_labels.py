@@ -50,6 +50,26 @@ def test_what_labels_have() -> None:
     assert not bare.has("category")
 
 
+def test_rotations_are_read_where_they_are_asked_for(tmp_path) -> None:
+    path = write(tmp_path / "val.json", SCENES)
+    full, bare = (read_label_table(path, rotations=asked) for asked in (True, False))
+    assert full.has("rotation")
+    assert not bare.has("rotation")
+    assert bare.objects.location.tolist() == full.objects.location.tolist()
+
+
+def test_many_labels_are_read_in_parts() -> None:
+    many = [
+        {**scene, "image_filename": f"{i}-{scene['image_filename']}"}
+        for i in range(400)
+        for scene in SCENES
+    ]
+    got, once = label_table(many).objects, label_table(SCENES).objects
+    assert got.counts.tolist() == 400 * once.counts.tolist()
+    assert got.words["shape"].tolist() == 400 * once.words["shape"].tolist()
+    np.testing.assert_array_equal(got.rotation, np.tile(once.rotation, (400, 1)))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

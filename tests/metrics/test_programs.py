@@ -51,6 +51,35 @@ def test_columns_equal_the_parser() -> None:
     assert_equal(parse_programs(programs, CLEVR), expected)
 
 
+def test_lines_of_one_pattern_are_read_to_the_last_bit() -> None:
+    rng = np.random.default_rng(1)
+    written = ("{:+.3f}", "{:.3f}", "{:+.0f}", "{:.15f}", "{:.1e}", "{:+.14f}")
+    words = ("red", "red_1", "r\u00e9d", "re+d", "")
+    syntax = ProgramSyntax(
+        ("color", "loc", "x", "y", "rotation"),
+        {"color": words[:4]},
+        rotation_rep="aa",
+    )
+    lines = ["add(loc=(1, 2, 3), x=0.1, y=0.2)", "add(loc=(-0.0, 1, 2))"] * 9
+    for form in written:
+        for word in words:
+            for _ in range(9):
+                numbers = [form.format(v) for v in rng.uniform(-9.9, 9.9, 6)]
+                place, turn = ", ".join(numbers[:3]), ", ".join(numbers[3:])
+                lines.append(f"add(rotation=({turn}), color='{word}', loc=({place}))")
+    programs = ["\n".join(lines[i : i + 3]) for i in range(0, len(lines), 3)]
+    expected = as_table([parse(program, syntax) for program in programs])
+    assert 0 < expected.parsed.sum() < len(programs)
+    got = parse_programs(programs, syntax)
+    assert_equal(got, expected)
+    assert got.location.tolist() == expected.location.tolist()
+    broken = [*programs, "add(loc=(1, 2, 3))\0"]
+    assert parse_programs(broken, syntax).parsed.tolist() == [
+        *expected.parsed.tolist(),
+        False,
+    ]
+
+
 @pytest.mark.parametrize("number", ["1e999", "nan", "1e", "--1", "1.2.3", "[NUM]"])
 def test_numbers_that_the_grammar_refuses(number: str) -> None:
     good, bad = "add(loc=(1, 2, 3))", f"add(loc=(1, 2, {number}))"

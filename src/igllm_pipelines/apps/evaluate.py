@@ -64,7 +64,8 @@ def evaluate(
     if symmetries and protocol == "reference":
         raise click.UsageError("--symmetries: the protocol reference knows none")
     orders = _read_symmetries(symmetries) if symmetries else {}
-    true = read_label_table(labels)
+    has_angle = protocol == "strict" or rotation_rep != "yaw"
+    true = read_label_table(labels, rotations=has_angle)
     answers = in_order(read_answers(predictions, labels.stem), true.images)
     score = reference_scores if protocol == "reference" else strict_scores
     scores = score(true, answers, _protocol(true, rotation_rep, orders))

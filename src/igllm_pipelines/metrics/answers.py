@@ -2,17 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from igllm_pipelines.metrics.table import paused_gc
 
 
 class PredictionsError(ValueError):
     """A file of predictions that cannot be used: says where, what, what to do."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What a model said of one image.
 
     Attributes:
@@ -57,10 +57,11 @@ def answers_of(content: Any, split: str, where: str) -> dict[str, Answer]:
         where: names the file in errors.
     """
     if isinstance(content, dict) and isinstance(content.get("answers"), dict):
-        return {
-            name: _of_text(answer, where, name)
-            for name, answer in content["answers"].items()
-        }
+        with paused_gc():
+            return {
+                name: _of_text(answer, where, name)
+                for name, answer in content["answers"].items()
+            }
     records = content
     if isinstance(content, dict):
         only = next(iter(content.values())) if len(content) == 1 else None

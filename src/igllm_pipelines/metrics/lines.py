@@ -15,10 +15,10 @@ import numpy as np
 
 from igllm_pipelines.metrics.table import BoolArray, FloatArray, IntArray, WordArray
 from igllm_pipelines.scene import ProgramSyntax
-from igllm_pipelines.scene.program import ADD, WORD_ATTRIBUTES
+from igllm_pipelines.scene.program import ADD, MAX_CHARACTERS, WORD_ATTRIBUTES
 
 _FENCE = "```"
-_NAME = re.compile(r"(\w+)\s*=", re.ASCII)
+_NAME = re.compile(r"\b(\w++)\s*+=", re.ASCII)  # linear in whatever length
 _NUMBER = r"([-+.\deE]++)"  # of these, float() takes what the grammar takes
 _COMMA = r",\s*+"
 _LOOKED_AT = 32  # lines of which the one with the most attributes gives the form
@@ -75,7 +75,8 @@ def split_lines(programs: Sequence[str], syntax: ProgramSyntax) -> Lines:
         head, *lines = _body(program).split(ADD)
         text += lines
         counts.append(len(lines))
-        odd.append(bool(head.strip(string.whitespace)))  # the grammar knows ASCII
+        before = head.strip(string.whitespace)  # the grammar knows ASCII
+        odd.append(bool(before) or len(program) > MAX_CHARACTERS)
     return Lines(
         text,
         np.repeat(np.arange(len(counts)), counts),
@@ -88,7 +89,7 @@ def split_lines(programs: Sequence[str], syntax: ProgramSyntax) -> Lines:
     )
 
 
-def _form(line: str, syntax: ProgramSyntax) -> tuple[str, ...] | None:
+def form_of(line: str, syntax: ProgramSyntax) -> tuple[str, ...] | None:
     """The attributes of a line in their order, None where it breaks the grammar."""
     names = tuple(_NAME.findall(line))
     if len(set(names)) < len(names) or not set(names) <= set(syntax.attributes):
@@ -96,7 +97,7 @@ def _form(line: str, syntax: ProgramSyntax) -> tuple[str, ...] | None:
     return None if len({"x", "y"} & set(names)) == 1 else names
 
 
-def _expression(form: Sequence[str], syntax: ProgramSyntax) -> re.Pattern[str]:
+def expression(form: Sequence[str], syntax: ProgramSyntax) -> re.Pattern[str]:
     """Matches a line with the attributes of `form`, any of which may be missing."""
 
     def value(name: str) -> str:
@@ -112,13 +113,13 @@ def _expression(form: Sequence[str], syntax: ProgramSyntax) -> re.Pattern[str]:
 def _longest_form(
     texts: Sequence[str], syntax: ProgramSyntax
 ) -> tuple[str, ...] | None:
-    forms = [form for text in texts if (form := _form(text, syntax))]
+    forms = [form for text in texts if (form := form_of(text, syntax))]
     return max(forms, key=len) if forms else None
 
 
 def read_forms(lines: Lines, syntax: ProgramSyntax, word_of: WordOf) -> None:
-    """Reads the lines that have one of the most frequent forms."""
-    left = np.arange(len(lines.text))
+    """Reads the lines not read yet that have one of the most frequent forms."""
+    left = np.flatnonzero(~lines.done)
     for _ in range(_MAX_FORMS):
         if not len(left):
             return
@@ -127,7 +128,7 @@ def read_forms(lines: Lines, syntax: ProgramSyntax, word_of: WordOf) -> None:
         if form is None:
             left = left[_LOOKED_AT:]
             continue
-        found = list(map(_expression(form, syntax).fullmatch, texts))
+        found = list(map(expression(form, syntax).fullmatch, texts))
         hits = np.fromiter(map(bool, found), np.bool_, len(found))
         values = [m.groups() for m in found if m]
         if values:

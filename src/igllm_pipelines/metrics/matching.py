@@ -99,14 +99,16 @@ def _matched_groups(
     pred_rows, pred_counts = _located(preds, single)
     target_rows, target_counts = _located(target, single)
     pred_starts, target_starts = starts_of(pred_counts), starts_of(target_counts)
-    sizes = np.stack([pred_counts, target_counts], axis=1)
-    for size in np.unique(sizes, axis=0):
-        if not size.all():
+    most = target_counts.max(initial=0) + 1
+    sizes = pred_counts * most + target_counts
+    for size in np.unique(sizes).tolist():
+        num_preds, num_true = divmod(size, int(most))
+        if not num_preds or not num_true:
             continue
-        scenes = np.flatnonzero((sizes == size).all(axis=1))
+        scenes = np.flatnonzero(sizes == size)
         # rows of the tables: (scenes, predicted), (scenes, true)
-        a = pred_rows[pred_starts[scenes][:, None] + np.arange(size[0])]
-        b = target_rows[target_starts[scenes][:, None] + np.arange(size[1])]
+        a = pred_rows[pred_starts[scenes][:, None] + np.arange(num_preds)]
+        b = target_rows[target_starts[scenes][:, None] + np.arange(num_true)]
         distances = _distances(preds.location[a], target.location[b])
         index, rows, columns = assign(distances)
         scene = scenes[index]
@@ -151,8 +153,9 @@ def assign(distances: FloatArray) -> tuple[IntArray, IntArray, IntArray]:
     wide = distances if num_rows == few else distances.transpose(0, 2, 1)
     nearest = np.argmin(wide, axis=2)
     if few > 1:
-        for scene in np.flatnonzero(~_are_clear(wide, nearest)):
-            _, nearest[scene] = linear_sum_assignment(wide[scene])
+        unclear = np.flatnonzero(~_are_clear(wide, nearest))
+        for scene, costs in zip(unclear.tolist(), wide[unclear], strict=True):
+            nearest[scene] = linear_sum_assignment(costs)[1]
     index, rows = np.divmod(np.arange(count * few), few)
     columns = nearest.reshape(-1)
     return (index, rows, columns) if num_rows == few else (index, columns, rows)

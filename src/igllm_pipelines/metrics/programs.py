@@ -26,6 +26,7 @@ from igllm_pipelines.metrics.lines import (
     split_lines,
     word_index,
 )
+from igllm_pipelines.metrics.patterns import read_patterns
 from igllm_pipelines.metrics.table import (
     FloatArray,
     ObjectTable,
@@ -71,6 +72,7 @@ def parse_programs(
 
     with paused_gc():
         lines = split_lines(programs, syntax)
+        read_patterns(lines, syntax, word_of)
         read_forms(lines, syntax, word_of)
     slow = lines.odd.copy()
     slow[lines.scene[~lines.done]] = True
@@ -157,6 +159,7 @@ def read_leniently(
 
     with paused_gc():
         lines = split_lines(programs, syntax)
+        read_patterns(lines, syntax, word_of)
         read_forms(lines, syntax, word_of)
     for row in np.flatnonzero(~lines.done).tolist():
         _read_line(lines, row, word_of)

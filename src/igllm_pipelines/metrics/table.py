@@ -95,6 +95,16 @@ def starts_of(counts: Sequence[int] | IntArray) -> IntArray:
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
+def characters(words: WordArray) -> NDArray[np.uint32]:
+    """Code points ``(words, longest)``, 0 behind the last one of a word.
+
+    >>> characters(np.array(["ab", "c"]))
+    array([[97, 98],
+           [99,  0]], dtype=uint32)
+    """
+    return np.ascontiguousarray(words).view(np.uint32).reshape(len(words), -1)
+
+
 def convert_rows(
     convert: Callable[[FloatArray], FloatArray], values: FloatArray, width: int
 ) -> FloatArray:
