@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from igllm_pipelines.domains import DOMAINS
+from tests.test_notebooks import NOTEBOOKS, execute
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = [pytest.mark.slow, pytest.mark.blender]
@@ -206,6 +207,14 @@ def test_an_encoding_takes_another_representation(finished, tmp_path):
     assert {len(record["numbers"]) for record in records} == {4}
     page = project.data / "08_reporting" / "so3" / "report" / "index.html"
     assert "does not parse" not in page.read_text()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs_top_to_bottom(finished, path):
+    short = {"REFINE_S": 1} if path.stem.startswith("03") else {}
+    outputs = execute(path, finished.conf.parent, ENV="test", **short)
+    assert not [o["text"] for o in outputs if o.get("name") == "stderr"]
+    assert sum("image/png" in o.get("data", {}) for o in outputs) >= 5
 
 
 def test_studies_make_one_table_each(finished, tmp_path):
