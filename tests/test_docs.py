@@ -252,10 +252,11 @@ def test_commands_are_right(page, monkeypatch):
     for command in (c for c in COMMANDS if c.where.startswith(f"{page.name}:")):
         words = command.words[command.words[0] == "srun" :]
         assert not any(re.search(r"<\w", word) for word in words), command
-        if words[0] in PARSED:
+        name = Path(words[0]).name if words[0] != "." else "."
+        if name in PARSED:
             continue
         try:
-            CHECKS[Path(words[0]).name](words, command.folder)
+            CHECKS[name](words, command.folder)
         except Exception as error:
             error.add_note(f"{command.where}: {' '.join(words)}")
             raise
@@ -438,7 +439,8 @@ def data_path_exists(span):
     names = {"<domain>": "{domain}", "<encoding>": "{encoding}"}
     names |= dict.fromkeys(DOMAINS, "{domain}") | dict.fromkeys(ENCODINGS, "{encoding}")
     path = "/".join([first, *(names.get(part, part) for part in rest)])
-    paths = path, path.replace("/nsvqa", "/{encoding}")
+    study = re.sub(r"/(ablation|efficiency|rotation)\b", "/{study}", path)
+    paths = path, path.replace("/nsvqa", "/{encoding}"), study
     return path == f"08_reporting/{front.PATH}" or any(
         entry == path
         or entry.startswith(f"{path}/")
