@@ -30,8 +30,9 @@ ROOMS = {
     "scene": (560, 520, "objects, labels"),
 }
 SHELL = (
-    ("pipelines", "Kedro: the nodes and their wiring"),
-    ("apps", "the command line igllm, the demo"),
+    ("pipelines", "Kedro: nodes, wiring"),
+    ("tracking", "what MLflow is told"),
+    ("apps", "igllm, the demo"),
 )
 COLORS = {"scene": "#e6f4ea", "assets": "#e6f4ea", "model": "#fdeee0"}
 BOX = (140, 52)
@@ -98,7 +99,7 @@ def rooms_svg() -> str:
     parts = [
         _box(500, 50, 960, 76, "#eef2fb"),
         *(
-            _label(260 + 480 * place, 44, name, note)
+            _label(180 + 320 * place, 44, name, note)
             for place, (name, note) in enumerate(SHELL)
         ),
         _note(500, 108, "any room below"),

@@ -411,7 +411,7 @@ def test_links_and_paths_exist(page):
 def path_exists(span):
     """Whether a path of the project, its code or its data is there; True for others."""
     span = span.rstrip("/")
-    if re.fullmatch(r"(data\w*/)?0[1-8]_\w+(/[\w<>.{},-]+)*", span):
+    if re.fullmatch(r"(data\w*/)?0[1-8]_\w+(/[\w<>.{},-]+)*", span) and "/" in span:
         return data_path_exists(span)
     if re.fullmatch(r"(src|tests|docs|benchmarks|notebooks|conf)/[\w<>./*-]+", span):
         env = re.sub(r"<env>", "base", span)
