@@ -11,7 +11,7 @@ from igllm_pipelines.model.build import build_tower
 from igllm_pipelines.scene.program import ProgramSyntax
 from igllm_pipelines.scene.rotations import matrix_from_quat
 from igllm_pipelines.scene.scene import Camera, Scene, SceneObject
-from igllm_pipelines.train import warm_up as warm_up_module
+from igllm_pipelines.train import states
 from igllm_pipelines.train.checkpoints import CheckpointError
 from igllm_pipelines.train.config import WarmUpConfig
 from igllm_pipelines.train.dense_labels import (
@@ -294,7 +294,7 @@ class FailingImages(BlockImages):
 
 
 def test_interrupted_warm_up_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(warm_up_module, "_SAVE_EVERY", 3)
+    monkeypatch.setattr(states, "_SAVE_EVERY", 3)
     scenes = [random_scene(i) for i in range(24)]
     vision = BlockImages(scenes)
     unbroken, loss = warm_up_in(tmp_path / "a", scenes, vision, steps=8)

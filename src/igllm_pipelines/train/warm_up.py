@@ -18,7 +18,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm import tqdm
 
 from igllm_pipelines.model.towers import Tower
 from igllm_pipelines.model.vision import VisionSource
@@ -35,7 +34,7 @@ from igllm_pipelines.train.dense_labels import (
     stack_labels,
 )
 from igllm_pipelines.train.optimizer import cosine_schedule, make_optimizer
-from igllm_pipelines.train.states import load_progress, save_progress
+from igllm_pipelines.train.states import descend, take_steps
 from igllm_pipelines.train.threads import torch_threads
 from igllm_pipelines.train.trainer import NonFiniteLossError
 
@@ -44,7 +43,6 @@ logger = logging.getLogger(__name__)
 Place = Callable[[Scene], Scene]
 
 _BETA2, _FLOOR = 0.98, 0.02
-_SAVE_EVERY = 100
 _DIGEST_IMAGES = 16
 
 
@@ -242,33 +240,20 @@ def _fit(
     )
     schedule = cosine_schedule(optimizer, config.steps, config.warm_up_steps, _FLOOR)
     parts = {"modules": modules, "optimizer": optimizer, "schedule": schedule}
-    losses = load_progress(parts, folder)
-    modules.train()
-    bar = tqdm(
-        range(len(losses), config.steps),
-        initial=len(losses),
-        total=config.steps,
-        desc="warm-up",
-        unit="step",
-        dynamic_ncols=True,
-    )
-    for step in bar:
+
+    def take_step(step: int) -> float:
         images, labels, names = batches.batch(step, config.batch_size)
         outputs = modules["readout"](modules["tower"](images))
         loss = dense_loss(outputs, labels, batches.layout, config)
-        losses.append(float(loss.detach()))
-        if not math.isfinite(losses[-1]):
+        if not loss.isfinite():
             raise NonFiniteLossError(
                 f"the warm-up's loss is not finite at step {step + 1}, images "
                 f"{', '.join(names)}; look at their labels or lower the learning rate"
             )
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        bar.set_postfix(loss=f"{losses[-1]:.3g}", refresh=False)
-        if len(losses) % _SAVE_EVERY == 0 or len(losses) == config.steps:
-            save_progress(parts, losses, folder)
+        descend(loss, modules, optimizer, schedule, max_norm=1.0)
+        return float(loss.detach())
+
+    modules.train()
+    losses = take_steps(parts, take_step, config.steps, folder, title="warm-up")
     modules.eval()
     return losses

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from igllm_pipelines.baselines.ns_vqa import fitting
 from igllm_pipelines.baselines.ns_vqa.batches import TrainingBatches
 from igllm_pipelines.baselines.ns_vqa.fitting import Course, fit
 from igllm_pipelines.baselines.ns_vqa.parser import (
@@ -16,6 +15,7 @@ from igllm_pipelines.baselines.ns_vqa.parser import (
 from igllm_pipelines.baselines.ns_vqa.training import predict, train_parser
 from igllm_pipelines.domains import CLEVR_WORDS
 from igllm_pipelines.scene import parse_program
+from igllm_pipelines.train import states
 from tests.baselines.ns_vqa.small import CONFIG, SYNTAX, Painted
 
 RAW = Painted()
@@ -78,7 +78,7 @@ def line(kill_at=None):
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, monkeypatch):
-    monkeypatch.setattr(fitting, "_SAVE_EVERY", 2)
+    monkeypatch.setattr(states, "_SAVE_EVERY", 2)
     course = Course(steps=7, learning_rate=0.1, warm_up_steps=2, seed=3)
     arguments = {"course": course, "digest": "x", "title": "test"}
     whole, loss_of = line()

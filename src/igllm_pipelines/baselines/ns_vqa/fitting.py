@@ -1,6 +1,5 @@
 """One training loop for both networks; a killed training goes on where it stopped."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,14 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from igllm_pipelines.train import checkpoints
 from igllm_pipelines.train.optimizer import cosine_schedule
-from igllm_pipelines.train.states import load_progress, save_progress
+from igllm_pipelines.train.states import descend, take_steps
 
 _FLOOR, _MAX_NORM, _WEIGHT_DECAY = 0.02, 5.0, 0.01
-_SAVE_EVERY = 100
 
 
 @dataclass(frozen=True)
@@ -70,31 +67,18 @@ def fit(
     )
     schedule = cosine_schedule(optimizer, course.steps, course.warm_up_steps, _FLOOR)
     parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
-    losses = load_progress(parts, folder)
-    network.train()
-    bar = tqdm(
-        range(len(losses), course.steps),
-        initial=len(losses),
-        total=course.steps,
-        desc=title,
-        unit="step",
-        dynamic_ncols=True,
-    )
-    for step in bar:
+
+    def take_step(step: int) -> float:
         with torch.random.fork_rng():
             seeds = np.random.SeedSequence((course.seed, step))
             torch.manual_seed(int(seeds.generate_state(1)[0]))
             loss = loss_of(step)
-        losses.append(float(loss.detach()))
-        if not math.isfinite(losses[-1]):
+        if not loss.isfinite():
             raise ValueError(f"{title}: the loss is not finite at step {step + 1}")
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), _MAX_NORM)
-        optimizer.step()
-        schedule.step()
-        bar.set_postfix(loss=f"{losses[-1]:.3g}", refresh=False)
-        if len(losses) % _SAVE_EVERY == 0 or len(losses) == course.steps:
-            save_progress(parts, losses, folder)
+        descend(loss, network, optimizer, schedule, max_norm=_MAX_NORM)
+        return float(loss.detach())
+
+    network.train()
+    losses = take_steps(parts, take_step, course.steps, folder, title=title)
     network.eval()
     return losses
