@@ -14,12 +14,12 @@ CODE = DOCS.parent / "src" / "igllm_pipelines"
 
 # room: (centre x, centre y, what it is)
 ROOMS = {
-    "study": (700, 150, "models side by side"),
-    "baselines": (480, 150, "NS-VQA"),
+    "study": (540, 150, "models side by side"),
     "validation": (90, 265, "are data usable?"),
-    "report": (290, 265, "tables, HTML page"),
-    "infer": (640, 265, "images to programs"),
-    "train": (860, 265, "trainer, checkpoints"),
+    "report": (270, 265, "tables, HTML page"),
+    "baselines": (450, 265, "NS-VQA"),
+    "train": (640, 265, "trainer, checkpoints"),
+    "infer": (860, 265, "images to programs"),
     "render": (90, 400, "Blender workers"),
     "metrics": (270, 400, "right or wrong?"),
     "domains": (450, 400, "which scenes?"),

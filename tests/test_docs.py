@@ -52,8 +52,8 @@ COMMANDS = [c for b in BLOCKS if b.language in SHELL for c in commands(b)]
 # commands that are parsed alone: other people's programs, or the reader's machine
 PARSED = {
     *(".", "blender", "cat", "cd", "cp", "curl", "docker", "export", "git", "head"),
-    *("hf", "jupyter", "mkdir", "mkdocs", "pip", "playwright", "printf", "python3.11"),
-    *("sbatch", "scontrol", "set", "source", "sudo", "xdg-open"),
+    *("hf", "jupyter", "ls", "mkdir", "mkdocs", "nvidia-smi", "pip", "playwright"),
+    *("printf", "python3.11", "rm", "sbatch", "scontrol", "set", "source", "sudo"),
 }
 # cheap ones are run, in this process or in one of their own, and must say this
 RUN = {
@@ -182,7 +182,7 @@ def check_igllm(words, folder):
     while isinstance(command, click.Group) and rest and rest[0] in command.commands:
         command = command.commands[rest.pop(0)]
     if isinstance(command, click.Group):
-        assert rest == ["--help"]
+        assert rest in (["--help"], ["--version"])
         return
     values = parsed(command, rest)
     check_parameters(_overrides(tuple(values.get("params") or ())), values.get("env"))
