@@ -23,6 +23,7 @@ from igllm_pipelines.train.optimizer import (
 from igllm_pipelines.train.shares import label_counts, shared_out, total_counts
 from igllm_pipelines.train.zero import (
     deepspeed_settings,
+    read_as_data,
     zero_stage,
 )
 
@@ -180,12 +181,15 @@ class ModelTrainer(Trainer):
             super()._load_rng_state(checkpoint)
 
     def _load_deepspeed(self, folder: str) -> None:
-        # frozen weights are not in it: they are what the model was built with
-        loaded, _ = self.model_wrapped.load_checkpoint(folder, load_module_strict=False)
-        if loaded is None:
-            raise checkpoints.CheckpointError(f"{folder} holds no DeepSpeed state")
-        state = torch.load(Path(folder) / _SCHEDULER, weights_only=True)
-        self.lr_scheduler.load_state_dict(state)
+        with checkpoints.reading(Path(folder)), read_as_data():
+            # frozen weights are not in it: they are what the model was built with
+            loaded, _ = self.model_wrapped.load_checkpoint(
+                folder, load_module_strict=False
+            )
+            if loaded is None:
+                raise checkpoints.CheckpointError(f"{folder} holds no DeepSpeed state")
+            state = torch.load(Path(folder) / _SCHEDULER, weights_only=True)
+            self.lr_scheduler.load_state_dict(state)
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         if not self.is_deepspeed_enabled:

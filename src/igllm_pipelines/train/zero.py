@@ -108,6 +108,29 @@ def deepspeed_mark_removed() -> Iterator[None]:
         os.environ.pop("ACCELERATE_USE_DEEPSPEED", None)
 
 
+@contextmanager
+def read_as_data() -> Iterator[None]:
+    """While it lasts, DeepSpeed's checkpoints run nothing when they are loaded.
+
+    DeepSpeed would unpickle whatever a file names. Its own few classes are let through.
+    """
+    from deepspeed.runtime.fp16.loss_scaler import LossScaler
+    from deepspeed.runtime.zero.config import ZeroStageEnum
+    from deepspeed.utils.tensor_fragment import fragment_address
+
+    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"  # it overrules weights_only=False
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    known = [LossScaler, ZeroStageEnum, fragment_address]
+    try:
+        with torch.serialization.safe_globals(known):
+            yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
+
+
 def whole_weights(model: nn.Module) -> dict[str, Tensor]:
     """The trained parameters and all buffers of a model under DeepSpeed, on the CPU.
 
