@@ -434,9 +434,9 @@ def data_entries():
 
 
 def data_path_exists(span):
-    path = re.sub(r"^data\w*/", "", span).replace("<study>", "ablation")
+    path = re.sub(r"^data\w*/", "", span)
     first, *rest = path.split("/")
-    names = {"<domain>": "{domain}", "<encoding>": "{encoding}"}
+    names = {f"<{name}>": f"{{{name}}}" for name in ("domain", "encoding", "study")}
     names |= dict.fromkeys(DOMAINS, "{domain}") | dict.fromkeys(ENCODINGS, "{encoding}")
     path = "/".join([first, *(names.get(part, part) for part in rest)])
     study = re.sub(r"/(ablation|efficiency|rotation)\b", "/{study}", path)
