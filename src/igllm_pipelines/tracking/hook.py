@@ -35,8 +35,8 @@ class TrackingHook:
         self._client: Any = None
         self._session: Session | None = None
         self._runs: SessionRuns | None = None
-        self._arrived: Points = set()
-        self._training = ExitStack()  # what watches a training that goes on
+        self._arrived: dict[str, Points] = {}  # by namespace
+        self._watching: dict[str, ExitStack] = {}  # trainings that go on, by node
         atexit.register(self._killed)
 
     @hook_impl(tryfirst=True)  # before kedro-mlflow opens the database
@@ -82,25 +82,29 @@ class TrackingHook:
             if not is_training(node.namespace):
                 log_params(self._client, run_id, typed_fields(inputs))
             elif any(name.endswith(".history") for name in node.outputs):
-                self._watch(run_id)
+                self._watch(node, run_id)
 
-    def _watch(self, run_id: str) -> None:
+    def _watch(self, node: Any, run_id: str) -> None:
         from igllm_pipelines.train.callbacks import watching
 
+        def end() -> None:
+            self._arrived[node.namespace] = live.close()
+
         live = LiveMetrics(self._client, run_id)
-        self._training.callback(lambda: self._arrived.update(live.close()))
-        self._training.enter_context(watching(live))
-        self._training.enter_context(system_metrics(run_id))
+        stack = self._watching[node.name] = ExitStack()
+        stack.callback(end)
+        stack.enter_context(watching(live))
+        stack.enter_context(system_metrics(run_id))
 
     @hook_impl
-    def after_node_run(self) -> None:
+    def after_node_run(self, node: Any) -> None:
         """A training has ended."""
-        self._training.close()
+        self._watching.pop(node.name, ExitStack()).close()
 
     @hook_impl
-    def on_node_error(self) -> None:
+    def on_node_error(self, node: Any) -> None:
         """A training has failed."""
-        self._training.close()
+        self._watching.pop(node.name, ExitStack()).close()
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Any) -> None:
@@ -123,11 +127,9 @@ class TrackingHook:
                     leaf,
                     data,
                     self._session.path(dataset_name),
-                    self._arrived if leaf == "history" else set(),
+                    self._arrived.get(namespace, set()),
                 )
             )
-            if leaf == "history":
-                self._arrived = set()
             if leaf == "metrics":
                 self._runs.done(namespace)
 
