@@ -47,8 +47,8 @@ def member(name=b"ok.png", data=b"abc", kind=b"0"):
 def pax(**fields):
     """A header of further fields for the member behind it."""
     rows = []
-    for key, value in fields.items():
-        key = key.replace("__", ".")
+    for name, value in fields.items():
+        key = name.replace("__", ".")
         length = len(key) + len(value) + 3
         length += len(str(length + len(str(length))))
         rows.append(f"{length} {key}={value}\n")
