@@ -88,7 +88,27 @@ def test_summary_of_four_splits_is_cut_nowhere() -> None:
     assert "…" not in text
     # the paper has three of the four
     assert text.count("41.31") == text.count("9.79") == text.count("5.78") == 1
-    assert text.count("Cat. [%]") == 2
+    assert text.count("Cat. [%]") == 4
+    assert max(len(line) for line in text.splitlines()) <= 100
+
+
+@pytest.mark.parametrize("encodings", [("char", "float"), ("char", "float", "nsvqa")])
+def test_summary_holds_intervals(encodings: tuple[str, ...]) -> None:
+    splits = DOMAINS["clevr"].splits[1:]
+    names = [name for name in METRICS if METRICS[name].style in (".1f", ".2f")]
+    values = dict.fromkeys(names, 96.66)
+    bounds = dict.fromkeys(names, {"low": 95.55, "high": 97.77, "samples": 300})
+    text = summary_text(
+        "clevr",
+        dict.fromkeys(encodings, dict.fromkeys(splits, values)),
+        splits,
+        [],
+        {},
+        intervals=dict.fromkeys(encodings, dict.fromkeys(splits, bounds)),
+    )
+    of_color = text.count("[95.55, 97.77]") / len(splits) / len(encodings)
+    assert of_color == sum(m.style == ".2f" for m in METRICS.values())
+    assert "…" not in text
     assert max(len(line) for line in text.splitlines()) <= 100
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
@@ -100,6 +101,9 @@ def test_reporting_writes_metrics_page_and_summary(raw: Any, tmp_path: Path) -> 
     catalog["results"] = JSONDataset(filepath=str(tmp_path / "results.json"))
     catalog["summary"] = MemoryDataset()
     catalog["report"] = FilesDataset(filepath=str(tmp_path / "2d" / "report"))
+    out = {"path": "raw", "md5": "0123abcdef.dir"}
+    lock = {"schema": "2.0", "stages": {"data@2d": {"outs": [out]}}}
+    (tmp_path / "dvc.lock").write_text(yaml.safe_dump(lock))
     run(reporting.create_pipeline(), catalog)
     assert catalog.load("metrics") == {"char": metrics, "float": metrics}
     page = tmp_path / "2d" / "report" / "index.html"
@@ -108,13 +112,24 @@ def test_reporting_writes_metrics_page_and_summary(raw: Any, tmp_path: Path) -> 
     assert len(list(page.parent.glob("images/*/*.png"))) == 10
     assert "1.0e-5 to 3.0e-5" in page.read_text()
     rows = catalog.load("results")
+    drawn = ("gallery_psnr", "gallery_ssim", "gallery_iou")
     assert {(row["split"], row["metric"], row["encoding"]) for row in rows} == {
         (split, metric, encoding)
         for split, of_metrics in metrics.items()
-        for metric in of_metrics
+        for metric in (*of_metrics, *drawn)
         for encoding in ("char", "float")
     }
+    iou = {
+        row["encoding"]: (row["value"], row["images"], row["low"])
+        for row in rows
+        if (row["split"], row["metric"]) == ("random", "gallery_iou")
+    }
+    # a dot that is a tenth of the image off is somewhere else
+    assert iou["char"] == (0, 1, None)
+    assert iou["float"][0] > 50
     assert {row["revision"] for row in rows} == {git_revision()}
+    assert {row["data_revision"] for row in rows} == {"0123abcd"}
+    assert f"{git_revision()}, data 0123abcd" in page.read_text()
     assert {row["high"] for row in rows} == {None, 3e-5}
     summary = catalog.load("summary")
     assert "squared error" in summary

@@ -1,12 +1,15 @@
 """Puts a domain's report together from metrics, histories and predictions."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from igllm_pipelines.report import formats
 from igllm_pipelines.report.domain_figures import Errors, make_figures, measure
+from igllm_pipelines.report.likeness import FILE, picture_scores
 from igllm_pipelines.report.page import Page, SampleImages, Section, make_page
 from igllm_pipelines.report.results import Image, RawImages, Results
 from igllm_pipelines.report.samples import Sample, make_samples
@@ -34,6 +37,13 @@ def make_report(
         samples: rows of input, programs and reconstructions for each split.
     """
     errors = measure(results, raw)
+    sections = make_sections(results, raw, render, errors, samples)
+    scenes = {
+        split: {scene.image_filename: scene for scene in raw.scenes(split)}
+        for split in results.splits
+    }
+    pictures = picture_scores(sections, scenes)
+    results = replace(results, pictures=pictures)
     table = table_of(results)
     page = Page(
         results.domain,
@@ -41,32 +51,41 @@ def make_report(
         comparison_table(results.domain, results.comparison, results.splits),
         results.findings(),
         results.scale(),
-        results.revision,
+        results.origin,
         make_figures(results, raw, errors),
-        make_sections(results, raw, render, errors, samples),
+        sections,
     )
-    return {**make_page(page), **table_files(results, table)}
+    scores = json.dumps(pictures, indent=1, sort_keys=True) + "\n"
+    return {
+        **make_page(page),
+        **table_files(results, table),
+        FILE: scores.encode("utf-8"),
+    }
 
 
 def table_of(results: Results) -> MetricsTable:
     """The table of the domain, beside the paper's."""
     return metrics_table(
-        results.domain, results.shown, results.splits, results.intervals
+        results.domain, results.shown, results.splits, results.measured
     )
 
 
 def rows_of(results: Results) -> list[dict[str, Any]]:
-    """Every number of the table as a row, with interval, scale and revision."""
-    origin = {"scale": results.scale(), "revision": results.revision}
+    """Every number of the table as a row, with interval, scale and revisions."""
+    origin = {
+        "scale": results.scale(),
+        "revision": results.revision,
+        "data_revision": results.data_revision,
+    }
     return formats.result_rows(
-        results.domain, results.shown, results.intervals, results.splits, origin
+        results.domain, results.shown, results.measured, results.splits, origin
     )
 
 
 def table_files(results: Results, table: MetricsTable) -> dict[str, bytes]:
     """The table as Markdown, LaTeX and CSV."""
     domain = results.domain
-    text = formats.caption(domain, table, results.scale(), results.revision)
+    text = formats.caption(domain, table, results.scale(), results.origin)
     contents = {
         "md": formats.markdown(table, text),
         "tex": formats.latex(table, text, domain),
@@ -78,7 +97,12 @@ def table_files(results: Results, table: MetricsTable) -> dict[str, bytes]:
 def summary(results: Results, paths: Mapping[str, str]) -> str:
     """The text at the end of a run."""
     return summary_text(
-        results.domain, results.shown, results.splits, results.notes(), paths
+        results.domain,
+        results.shown,
+        results.splits,
+        results.notes(),
+        paths,
+        intervals=results.measured,
     )
 
 

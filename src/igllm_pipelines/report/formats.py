@@ -45,7 +45,7 @@ def result_rows(
     metrics: Metrics,
     intervals: Intervals,
     splits: Sequence[str],
-    origin: Mapping[str, str],
+    origin: Mapping[str, str | None],
 ) -> list[dict[str, Any]]:
     """One row a number, with all that belongs to it.
 

@@ -23,6 +23,8 @@ from igllm_pipelines.scene import ProgramSyntax, Scene
 
 Image = NDArray[np.uint8]
 History = Sequence[Mapping[str, float]]
+Pictures = Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
+"""``{encoding: {split: {metric: {value, samples}}}}``, see `likeness`."""
 
 
 class RawImages(Protocol):
@@ -51,6 +53,8 @@ class Results:
         comparison: ``{split: {metric: {difference, low, high, samples}}}``, char minus
             float.
         revision: of the code.
+        data_revision: of the images and labels, as DVC knows them; None without DVC.
+        pictures: of the gallery, see `likeness`; empty before it is drawn.
     """
 
     domain: str
@@ -63,6 +67,8 @@ class Results:
     intervals: Intervals = field(default_factory=dict)
     comparison: Comparison = field(default_factory=dict)
     revision: str = "unknown"
+    data_revision: str | None = None
+    pictures: Pictures = field(default_factory=dict)
 
     @property
     def syntax(self) -> ProgramSyntax:
@@ -77,11 +83,39 @@ class Results:
 
     @property
     def shown(self) -> Metrics:
-        """The metrics, with the F1 of objects beside where it was measured."""
+        """The metrics; beside them F1 of objects and pictures where measured."""
         return {
-            encoding: {split: self._with_f1(encoding, split) for split in of_splits}
+            encoding: {
+                split: self._with_f1(encoding, split)
+                | self._of_gallery(encoding, split)
+                for split in of_splits
+            }
             for encoding, of_splits in self.metrics.items()
         }
+
+    @property
+    def measured(self) -> Intervals:
+        """What `shown` says with intervals, if there are any, and samples."""
+        return {
+            encoding: {
+                split: {
+                    **self.intervals.get(encoding, {}).get(split, {}),
+                    **self.pictures.get(encoding, {}).get(split, {}),
+                }
+                for split in of_splits
+            }
+            for encoding, of_splits in self.metrics.items()
+        }
+
+    @property
+    def origin(self) -> str:
+        """The revisions of code and data."""
+        data = f", data {self.data_revision}" if self.data_revision else ""
+        return f"{self.revision}{data}"
+
+    def _of_gallery(self, encoding: str, split: str) -> dict[str, float]:
+        known = self.pictures.get(encoding, {}).get(split, {})
+        return {name: measured["value"] for name, measured in known.items()}
 
     def _with_f1(self, encoding: str, split: str) -> dict[str, float]:
         metrics = dict(self.metrics[encoding][split])

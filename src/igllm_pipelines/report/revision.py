@@ -1,4 +1,4 @@
-"""Which code made a report."""
+"""Which code made a report, from which data."""
 
 import subprocess
 from functools import cache
@@ -19,6 +19,29 @@ def git_revision(folder: Path = _PACKAGE) -> str:
     if not _git(folder, "ls-files", "--", "."):
         return UNKNOWN
     return _git(folder, "describe", "--always", "--dirty", "--exclude=*") or UNKNOWN
+
+
+def data_revision(domain: str, folder: Path) -> str | None:
+    """The first 8 digits of what ``dvc.lock`` calls a domain's images and labels.
+
+    Args:
+        domain: its name; the stage is ``data@<domain>``.
+        folder: with the images and labels, an output of that stage.
+
+    Returns:
+        None where DVC did not make the folder.
+    """
+    import yaml
+
+    folder = folder.absolute()
+    root = next((p for p in folder.parents if (p / "dvc.lock").is_file()), None)
+    if root is None:
+        return None
+    lock = yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8")) or {}
+    stage = lock.get("stages", {}).get(f"data@{domain}", {})
+    path = folder.relative_to(root).as_posix()
+    sums = [out["md5"] for out in stage.get("outs", ()) if out["path"] == path]
+    return sums[0][:8] if sums else None
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -57,6 +57,11 @@ class Metric:
 
 F1 = "f1@0.5"  # of the objects that are found up to 0.5 m
 
+_GALLERY = (
+    "of the samples below alone, which are best, median and worst cases: no mean of "
+    "the split, without interval."
+)
+
 METRICS: Mapping[str, Metric] = {
     "mse": Metric(
         "squared error",
@@ -125,6 +130,25 @@ METRICS: Mapping[str, Metric] = {
         "error, if it is right.",
     ),
     "parse_rate": Metric("parsed [%]", ".1f", False, "Answers that are programs."),
+    "gallery_psnr": Metric(
+        "gallery PSNR [dB]",
+        ".1f",
+        False,
+        "Peak signal-to-noise ratio of input and rendered answer; " + _GALLERY,
+    ),
+    "gallery_ssim": Metric(
+        "gallery SSIM",
+        ".3f",
+        False,
+        "Structural similarity of input and rendered answer; " + _GALLERY,
+    ),
+    "gallery_iou": Metric(
+        "gallery IoU [%]",
+        ".1f",
+        False,
+        "Pixels that show a true object and the one answered for it, of those that "
+        f"show either, 0 for a missed one; {_GALLERY}",
+    ),
 }
 
 

@@ -2,53 +2,68 @@
 
 from collections.abc import Mapping, Sequence
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from igllm_pipelines.report.tables import (
     METRICS,
     Cell,
+    Intervals,
     Metrics,
     metrics_table,
+    split_title,
 )
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 WORSE = " ▼"  # behind a number of ours that is worse than the paper's
-_SPLITS_A_TABLE = 2  # more do not fit into a terminal
+_ON_A_LINE = 2  # of more encodings, intervals stand below the numbers
 
 
 def terminal_tables(
-    domain: str, metrics: Metrics, splits: Sequence[str]
+    domain: str,
+    metrics: Metrics,
+    splits: Sequence[str],
+    intervals: Intervals | None = None,
 ) -> list["Table"]:
-    """The tables for the terminal; the better of our encodings is bold."""
-    starts = range(0, len(splits), _SPLITS_A_TABLE)
-    return [
-        _terminal_table(domain, metrics, splits[start : start + _SPLITS_A_TABLE])
-        for start in starts
-    ]
+    """A table a split for the terminal; the better of our encodings is bold."""
+    return [_terminal_table(domain, metrics, split, intervals) for split in splits]
 
 
-def _terminal_table(domain: str, metrics: Metrics, splits: Sequence[str]) -> "Table":
+def _terminal_table(
+    domain: str, metrics: Metrics, split: str, intervals: Intervals | None
+) -> "Table":
+    from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table
 
-    content = metrics_table(domain, metrics, splits)
-    table = Table(title=f"{domain}: {', '.join(metrics)}", title_justify="left")
+    content = metrics_table(domain, metrics, [split], intervals)
+    title = f"{domain}, {split_title(domain, split)}"
+    table = Table(
+        title=escape(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+    )
     table.add_column("metric", no_wrap=True)
-    for split, column in content.columns:
-        name = split.partition(" ")[0].replace("OOD_", "OOD\n")
-        table.add_column(f"{name}\n{column}", justify="right", vertical="bottom")
+    on_a_line = len(metrics) <= _ON_A_LINE
+    vertical: Literal["top", "bottom"] = "bottom" if on_a_line else "top"
+    for _, column in content.columns:
+        name = column.replace("paper ", "paper\n")
+        table.add_column(name, justify="right", vertical=vertical, no_wrap=True)
+    between = " " if on_a_line else "\n"
     for name, cells in content.rows:
-        table.add_row(escape(METRICS[name].title), *(_markup(cell) for cell in cells))
+        texts = (_markup(cell, between) for cell in cells)
+        table.add_row(escape(METRICS[name].title), *texts)
     return table
 
 
-def _markup(cell: Cell) -> str:
+def _markup(cell: Cell, between: str) -> str:
+    from rich.markup import escape
+
     text = f"{cell.text}{WORSE if cell.worse else ''}"
-    if cell.best:
-        return f"[bold]{text}[/bold]"
-    return f"[dim]{text}[/dim]" if cell.paper else text
+    if cell.paper:
+        return f"[dim]{text}[/dim]"
+    bounds = escape(f"[{cell.interval.replace(' to ', ', ')}]") if cell.interval else ""
+    number = f"[bold]{text}[/bold]" if cell.best else text
+    return f"{number}{between}[dim]{bounds}[/dim]" if bounds else number
 
 
 def summary_text(
@@ -57,6 +72,8 @@ def summary_text(
     splits: Sequence[str],
     notes: Sequence[str],
     paths: Mapping[str, str],
+    *,
+    intervals: Intervals | None = None,
 ) -> str:
     """What a run says at its end: the table, what to read from it, where things lie.
 
@@ -66,13 +83,16 @@ def summary_text(
         splits: the test splits, in-distribution first.
         notes: sentences under the table.
         paths: ``{title: path}`` of what was made.
+        intervals: of the metrics.
     """
     from rich.console import Console
 
     console = Console(file=StringIO(), width=100, no_color=True, force_terminal=False)
     with console.capture() as captured:
-        for table in terminal_tables(domain, metrics, splits):
+        for table in terminal_tables(domain, metrics, splits, intervals):
             console.print(table)
+        if intervals:
+            console.print("in brackets 95 % intervals", markup=False)
         if metrics_table(domain, metrics, splits).some_worse:
             console.print(f"{WORSE.strip()} worse than the paper's figure")
         for note in notes:

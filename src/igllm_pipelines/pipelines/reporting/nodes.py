@@ -41,12 +41,16 @@ def tabulate(
     scenes: dict[str, Any],
     model: ModelConfig,
     metrics: dict[str, Any],
+    raw: Any,
+    report: Path,
     **of_encodings: Any,
 ) -> list[dict[str, Any]]:
-    """Every number as a row, with its interval, the paper's, scale and revision."""
+    """Every number as a row, with its interval, the paper's, scale and revisions."""
     from igllm_pipelines.report import build
+    from igllm_pipelines.report.likeness import read_scores
 
-    return build.rows_of(_results(domain, scenes, model, metrics, of_encodings))
+    results = _results(domain, scenes, model, metrics, of_encodings, raw=raw)
+    return build.rows_of(replace(results, pictures=read_scores(Path(report))))
 
 
 def make_report(
@@ -71,7 +75,7 @@ def make_report(
     from igllm_pipelines.report import build
     from igllm_pipelines.report.reading import readings_of
 
-    results = _results(domain, scenes, model, metrics, of_encodings)
+    results = _results(domain, scenes, model, metrics, of_encodings, raw=raw)
     config: Any = scene_config(domain, scenes)
     # a baseline writes programs as char does
     written = {name: encodings.get(name, "char") for name in metrics}
@@ -95,13 +99,16 @@ def summarize(
     model: ModelConfig,
     metrics: dict[str, Any],
     comparison: dict[str, Any],
+    raw: Any,
     report: Path,
     **of_encodings: Any,
 ) -> str:
     """The table for the terminal and where the page lies."""
     from igllm_pipelines.report import build
+    from igllm_pipelines.report.likeness import read_scores
 
-    results = _results(domain, scenes, model, metrics, of_encodings)
+    results = _results(domain, scenes, model, metrics, of_encodings, raw=raw)
+    results = replace(results, pictures=read_scores(Path(report)))
     paths = {
         "page": f"{report}/index.html",
         "metrics, tables and curves": str(Path(report).parent),
@@ -115,11 +122,13 @@ def _results(
     model: ModelConfig,
     metrics: dict[str, Any],
     of_encodings: Mapping[str, Any],
+    *,
+    raw: Any,
 ) -> Any:
     """What the tables are made from."""
     from igllm_pipelines.domains.sources import scene_config
     from igllm_pipelines.report.results import Results
-    from igllm_pipelines.report.revision import git_revision
+    from igllm_pipelines.report.revision import data_revision, git_revision
 
     return Results(
         domain,
@@ -129,6 +138,7 @@ def _results(
         pretrained=model.pretrained,
         intervals=_of("intervals", of_encodings),
         revision=git_revision(),
+        data_revision=data_revision(domain, raw.root),
     )
 
 

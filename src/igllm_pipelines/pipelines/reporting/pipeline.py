@@ -37,7 +37,7 @@ def create_pipeline(encodings: Iterable[str] = ENCODINGS) -> Pipeline:
             ),
             Node(
                 nodes.tabulate,
-                measured,
+                {**measured, "raw": "raw", "report": "report"},
                 "results",
                 name="tabulate",
                 tags="report",
@@ -59,7 +59,12 @@ def create_pipeline(encodings: Iterable[str] = ENCODINGS) -> Pipeline:
             ),
             Node(
                 nodes.summarize,
-                {**measured, "comparison": "comparison", "report": "report"},
+                {
+                    **measured,
+                    "raw": "raw",
+                    "comparison": "comparison",
+                    "report": "report",
+                },
                 "summary",
                 name="summarize",
                 tags="report",
