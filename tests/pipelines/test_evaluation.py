@@ -10,9 +10,11 @@ from kedro.runner import SequentialRunner
 from igllm_pipelines.domains import DOMAINS, encoding_syntax, program_syntax
 from igllm_pipelines.domains.sources import scene_config
 from igllm_pipelines.pipelines import evaluation
+from igllm_pipelines.pipelines.evaluation.nodes import training_curves
 from igllm_pipelines.scene import write_program
 
 REPS = {"char": "char", "float": "float_quat"}
+HISTORIES = {"history_char": [], "history_float": []}
 
 
 class Raw:
@@ -107,13 +109,14 @@ def test_values_and_their_intervals(case) -> None:
 def test_char_minus_float(case) -> None:
     shared, predictions, scored = case
     less = {"val_ID": predictions["float"]["val_ID"][::-1]}
-    (got,) = run_pipeline(
+    got = run_pipeline(
         evaluation.create_comparison_pipeline(),
         predictions_char=predictions["char"],
         predictions_float=less,
         **{"params:encodings": REPS},
+        **HISTORIES,
         **shared,
-    ).values()
+    )["comparison"]
     char, float_ = (scored[name]["intervals"]["val_ID"] for name in REPS)
     assert set(got["val_ID"]) == set(char)
     for name, part in got["val_ID"].items():
@@ -125,12 +128,22 @@ def test_char_minus_float(case) -> None:
 
 def test_only_images_that_both_predicted_are_compared(case) -> None:
     shared, predictions, scored = case
-    inputs = {"params:encodings": REPS, **shared}
-    (got,) = run_pipeline(
+    inputs = {"params:encodings": REPS, **HISTORIES, **shared}
+    got = run_pipeline(
         evaluation.create_comparison_pipeline(),
         predictions_char={"val_ID": predictions["char"]["val_ID"][:7]},
         predictions_float={"val_ID": predictions["float"]["val_ID"][2:], "random": []},
         **inputs,
-    ).values()
+    )["comparison"]
     assert set(got) == {"val_ID"}
     assert got["val_ID"]["parse_rate"]["samples"] == 5
+
+
+def test_curves_have_a_row_for_each_step_that_either_logged() -> None:
+    assert training_curves(
+        char=[{"step": 2, "loss": 3.0}, {"step": 2, "val_ID_error": 0.5}],
+        float=[{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}],
+    ) == [
+        {"step": 1, "char": None, "float": 2.0},
+        {"step": 2, "char": 3.0, "float": 1.0},
+    ]
