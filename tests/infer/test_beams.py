@@ -9,7 +9,7 @@ import torch
 from igllm_pipelines.domains import DOMAINS
 from igllm_pipelines.infer.beams import Beams
 from igllm_pipelines.infer.rows import arranged
-from igllm_pipelines.scene.program import parse_program
+from igllm_pipelines.scene.parser import parse_program
 from tests.infer.machines import (
     PROMPT,
     answers,

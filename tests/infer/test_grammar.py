@@ -8,11 +8,11 @@ import torch
 from igllm_pipelines.domains import DOMAINS
 from igllm_pipelines.infer.grammar import GrammarError, ProgramGrammar, unpacked
 from igllm_pipelines.infer.predict import program_of
+from igllm_pipelines.scene.parser import parse_program
 from igllm_pipelines.scene.program import (
     ProgramError,
     ProgramSyntax,
     fill_numbers,
-    parse_program,
 )
 from igllm_pipelines.tokens.conversation import answer
 from igllm_pipelines.tokens.tokenizer import train_tokenizer

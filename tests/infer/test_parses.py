@@ -13,7 +13,7 @@ from igllm_pipelines.infer.config import InferenceConfig
 from igllm_pipelines.infer.predict import Predictor
 from igllm_pipelines.model.build import build_model, build_tower
 from igllm_pipelines.model.config import ModelConfig
-from igllm_pipelines.scene.program import parse_program
+from igllm_pipelines.scene.parser import parse_program
 from tests.infer.programs import PRETRAINED, syntax_of, tokenizer_of
 from tests.infer.test_predict import NoiseImages
 from tests.model.small import TOWER, small_model

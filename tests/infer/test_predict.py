@@ -7,7 +7,8 @@ import torch
 from igllm_pipelines.domains import DOMAINS
 from igllm_pipelines.infer.config import InferenceConfig
 from igllm_pipelines.infer.predict import Predictor
-from igllm_pipelines.scene.program import ProgramError, parse_program
+from igllm_pipelines.scene.parser import parse_program
+from igllm_pipelines.scene.program import ProgramError
 from igllm_pipelines.tokens.tokenizer import train_tokenizer
 from tests.model.small import small_model
 

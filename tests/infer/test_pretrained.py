@@ -15,7 +15,8 @@ from igllm_pipelines.infer.grammar_rules import lark_grammar
 from igllm_pipelines.infer.predict import Predictor, program_of
 from igllm_pipelines.model.build import build_model, build_tower
 from igllm_pipelines.model.config import ModelConfig
-from igllm_pipelines.scene.program import fill_numbers, parse_program
+from igllm_pipelines.scene.parser import parse_program
+from igllm_pipelines.scene.program import fill_numbers
 from igllm_pipelines.tokens.conversation import answer
 from tests.infer import programs
 from tests.infer.test_predict import NoiseImages

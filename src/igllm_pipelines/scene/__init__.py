@@ -7,11 +7,11 @@ from igllm_pipelines.scene.labels import (
     scene_to_record,
     write_labels,
 )
+from igllm_pipelines.scene.parser import parse_program
 from igllm_pipelines.scene.program import (
     ProgramError,
     ProgramSyntax,
     fill_numbers,
-    parse_program,
     write_program,
 )
 from igllm_pipelines.scene.scene import Camera, Light, Scene, SceneObject
