@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +110,7 @@ def _fill_numbers(
     """Reads the numbers of one attribute and one pattern of their own at a time."""
     text = np.frombuffer(joined.encode("ascii", "replace"), np.uint8)
     sizes = np.fromiter(map(len, lines.text), np.int64, len(lines.text))
-    begins = starts_of(sizes + 1)
+    begins = starts_of(sizes + 1)[:-1]
     offsets: dict[tuple[Slot, str], IntArray] = defaultdict(
         lambda: np.full(len(patterns), -1)
     )
@@ -118,7 +119,9 @@ def _fill_numbers(
             offsets[slot, number][i] = offset
     for ((name, axis), number), of_pattern in offsets.items():
         of_rows = of_pattern[of_line]
-        rows = np.flatnonzero(of_rows >= 0)
+        rows: Any = slice(None)  # all lines, as is usual of a location
+        if of_rows.min() < 0:
+            rows = np.flatnonzero(of_rows >= 0)
         array, _ = place_of(lines, name)
         array[rows, axis] = _numbers(text, begins[rows] + of_rows[rows], number)
         if name == "x":

@@ -29,7 +29,7 @@ def data_revision(domain: str, folder: Path) -> str | None:
         folder: with the images and labels, an output of that stage.
 
     Returns:
-        None where DVC did not make the folder.
+        None where DVC did not make the folder as it is.
     """
     import yaml
 
@@ -40,8 +40,13 @@ def data_revision(domain: str, folder: Path) -> str | None:
     lock = yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8")) or {}
     stage = lock.get("stages", {}).get(f"data@{domain}", {})
     path = folder.relative_to(root).as_posix()
-    sums = [out["md5"] for out in stage.get("outs", ()) if out["path"] == path]
-    return sums[0][:8] if sums else None
+    files = (file for file in folder.rglob("*") if file.is_file())
+    size = sum(file.stat().st_size for file in files)
+    for out in stage.get("outs", ()):
+        # a lock of another size is older than the data
+        if out["path"] == path and out.get("size") == size:
+            return str(out["md5"])[:8]
+    return None
 
 
 def _git(folder: Path, *arguments: str) -> str:
