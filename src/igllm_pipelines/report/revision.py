@@ -40,7 +40,8 @@ def data_revision(domain: str, folder: Path) -> str | None:
     lock = yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8")) or {}
     stage = lock.get("stages", {}).get(f"data@{domain}", {})
     path = folder.relative_to(root).as_posix()
-    files = (file for file in folder.rglob("*") if file.is_file())
+    # indices of tars come and go, DVC passes over them
+    files = (f for f in folder.rglob("*") if f.is_file() and f.parent.name != ".index")
     size = sum(file.stat().st_size for file in files)
     for out in stage.get("outs", ()):
         # a lock of another size is older than the data
