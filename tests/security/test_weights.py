@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 import torch
 
+from igllm_pipelines.apps.models import package_folder
 from igllm_pipelines.baselines.ns_vqa.backbones import build_resnet
 from igllm_pipelines.baselines.ns_vqa.parser import load_parser
 from igllm_pipelines.domains.official import read_official_dots
@@ -187,6 +188,26 @@ def test_files_of_a_package_that_no_loader_needs(package, hostile, canary):
     (package / "__init__.py").write_text(canary.code)
     (package / "sitecustomize.py").write_text(canary.code)
     assert load_package(package).predictor()
+
+
+MODEL = """
+flavors:
+  python_function:
+    loader_module: own
+    code: code
+    python_model: python_model.pkl
+"""
+
+
+def test_a_model_of_mlflow_is_read_as_a_package(package, tmp_path, canary):
+    """`igllm` takes the package out of it; MLflow's own loader would run the rest."""
+    model = tmp_path / "model"
+    package = shutil.copytree(package, model / "data" / "package")
+    (model / "code").mkdir()
+    (model / "code" / "own.py").write_text(canary.code)
+    (model / "python_model.pkl").write_bytes(canary.pickled)
+    (model / "MLmodel").write_text(MODEL)
+    assert package_folder(str(model)) == package
 
 
 PATHS = {

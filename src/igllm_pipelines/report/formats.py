@@ -17,7 +17,7 @@ from igllm_pipelines.report.tables import (
 )
 
 WORSE_MARK = {"markdown": " ▼", "latex": r"$^{\triangledown}$"}
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULAS = ("=", "+", "-", "@", "\t", "\n")
 _LATEX = {
     **{mark: "\\" + mark for mark in "&%$#_{}"},
     **{
@@ -98,8 +98,10 @@ def cell_text(value: Any) -> Any:
     >>> cell_text("=1+1"), cell_text(-0.5), cell_text("a.png")
     ("'=1+1", -0.5, 'a.png')
     """
-    formula = isinstance(value, str) and value.startswith(_FORMULAS)
-    return f"'{value}" if formula else value
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r\n", "\n").replace("\r", "\n")  # else no row ends well
+    return f"'{text}" if text.startswith(_FORMULAS) else text
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
