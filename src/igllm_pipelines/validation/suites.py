@@ -148,7 +148,7 @@ def _validate(
 
 def _for_pages(table: pd.DataFrame) -> pd.DataFrame:
     """Names without tags in them: the pages show what they were given as it stands."""
-    texts = [name for name in table if table[name].dtype.kind == "O"]
+    texts = [str(name) for name in table if table[name].dtype.kind == "O"]
     return table.assign(**{name: table[name].map(_without_tags) for name in texts})
 
 
