@@ -16,7 +16,7 @@ from igllm_pipelines.domains import DOMAINS, program_syntax
 from igllm_pipelines.model.config import ModelConfig
 from igllm_pipelines.pipelines import evaluation, reporting
 from igllm_pipelines.pipelines.rendering.nodes import plan_rendering
-from igllm_pipelines.report.revision import data_revision, git_revision
+from igllm_pipelines.report.revision import dvc_revision, git_revision
 from igllm_pipelines.scene import write_program
 from tests.shards.official_trees import write_download
 
@@ -131,9 +131,8 @@ def test_reporting_writes_metrics_page_and_summary(raw: Any, tmp_path: Path) -> 
     assert {row["revision"] for row in rows} == {git_revision()}
     assert {row["data_revision"] for row in rows} == {"0123abcd"}
     assert f"{git_revision()}, data 0123abcd" in page.read_text()
-    assert data_revision("clevr", raw.root) is None
     (raw.root / "more").write_text("not in the lock")
-    assert data_revision("2d", raw.root) is None
+    assert dvc_revision(raw.root) is None
     assert {row["high"] for row in rows} == {None, 3e-5}
     summary = catalog.load("summary")
     assert "squared error" in summary

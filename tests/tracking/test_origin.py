@@ -1,8 +1,6 @@
 import json
 
-import yaml
-
-from igllm_pipelines.tracking.origin import data_digest, dvc_revision, model_digest
+from igllm_pipelines.tracking.origin import data_digest, model_digest
 
 
 def write_raw(folder, x=0.5, tar=b"picture"):
@@ -42,16 +40,3 @@ def test_model_digest_is_of_its_files(tmp_path):
     assert model_digest(tmp_path / "a") == model_digest(tmp_path / "b")
     (tmp_path / "a" / "config.json").write_text("{}")
     assert model_digest(tmp_path / "a") != model_digest(tmp_path / "b")
-
-
-def test_dvc_revision_is_that_of_the_data_which_dvc_saw(tmp_path):
-    raw = write_raw(tmp_path / "data" / "01_raw" / "2d")
-    assert dvc_revision(raw, tmp_path) is None
-    size = sum(len(p.read_bytes()) for p in raw.glob("*/*") if p.is_file())
-    out = {"path": "data/01_raw/2d", "md5": "0f.dir", "size": size, "nfiles": 2}
-    lock = {"schema": "2.0", "stages": {"data@2d": {"cmd": "", "outs": [out]}}}
-    (tmp_path / "dvc.lock").write_text(yaml.safe_dump(lock))
-    assert dvc_revision(raw, tmp_path) == "0f.dir"
-    assert dvc_revision(raw.with_name("clevr"), tmp_path) is None
-    write_raw(raw, tar=b"rendered again since")
-    assert dvc_revision(raw, tmp_path) is None

@@ -94,7 +94,7 @@ class Project:
         from igllm_pipelines.domains import ENCODINGS
         from igllm_pipelines.report.reading import readings_of
         from igllm_pipelines.report.results import Results
-        from igllm_pipelines.report.revision import data_revision, git_revision
+        from igllm_pipelines.report.revision import dvc_revision, git_revision
 
         def of_encodings(name: str) -> dict[str, Any]:
             return {e: self.catalog.load(f"{domain}.{e}.{name}") for e in ENCODINGS}
@@ -111,7 +111,7 @@ class Project:
             intervals=of_encodings("intervals"),
             comparison=self.catalog.load(f"{domain}.comparison"),
             revision=git_revision(),
-            data_revision=data_revision(domain, self.raw_folder(domain)),
+            data_revision=dvc_revision(self.raw_folder(domain)),
         )
 
     def raw_folder(self, domain: str) -> Path:

@@ -21,33 +21,36 @@ def git_revision(folder: Path = _PACKAGE) -> str:
     return _git(folder, "describe", "--always", "--dirty", "--exclude=*") or UNKNOWN
 
 
-def data_revision(domain: str, folder: Path) -> str | None:
-    """The first 8 digits of what ``dvc.lock`` calls a domain's images and labels.
+def dvc_revision(path: Path) -> str | None:
+    """The first 8 digits of the hash that ``dvc.lock`` holds for an output.
 
     Args:
-        domain: its name; the stage is ``data@<domain>``.
-        folder: with the images and labels, an output of that stage.
+        path: a file or folder in the project, such as ``data/01_raw/clevr``.
 
     Returns:
-        None where DVC did not make the folder as it is.
+        None where there is no lock above it, or none of the output as it is: a lock
+        that is older than the data says nothing of them, so the size must fit.
     """
     import yaml
 
-    folder = folder.absolute()
-    root = next((p for p in folder.parents if (p / "dvc.lock").is_file()), None)
+    path = path.absolute()
+    root = next((p for p in path.parents if (p / "dvc.lock").is_file()), None)
     if root is None:
         return None
     lock = yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8")) or {}
-    stage = lock.get("stages", {}).get(f"data@{domain}", {})
-    path = folder.relative_to(root).as_posix()
-    # indices of tars come and go, DVC passes over them
-    files = (f for f in folder.rglob("*") if f.is_file() and f.parent.name != ".index")
-    size = sum(file.stat().st_size for file in files)
-    for out in stage.get("outs", ()):
-        # a lock of another size is older than the data
-        if out["path"] == path and out.get("size") == size:
-            return str(out["md5"])[:8]
+    for stage in (lock.get("stages") or {}).values():
+        for out in stage.get("outs") or ():
+            if root / out["path"] == path:
+                fits = out.get("size") == _size(path)
+                return str(out["md5"])[:8] if fits else None
     return None
+
+
+def _size(path: Path) -> int:
+    """In bytes, without the indices of tars, which DVC passes over."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    kept = (f for f in files if f.is_file() and f.parent.name != ".index")
+    return sum(file.stat().st_size for file in kept)
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -16,7 +16,7 @@ from igllm_pipelines.shards.tar import ShardError
 
 Features = NDArray[np.float16]
 _HALF = np.dtype("<f2")
-_NONE = "No features are kept: the tower is trained, or they exceed features.budget_gb.\n"
+_NONE = "No features are kept: the tower learns, or they exceed features.budget_gb.\n"
 
 
 class FeatureCache:

@@ -9,7 +9,6 @@ was asked for.
 import atexit
 import logging
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
@@ -63,7 +62,6 @@ class TrackingHook:
             pipeline,
             catalog,
             scale="base" if env == "local" else env,
-            root=Path(run_params.get("project_path") or Path.cwd()),
         )
         self._runs = SessionRuns(self._client, self._session)
         tags = {"scale": self._session.scale}

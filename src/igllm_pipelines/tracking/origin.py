@@ -1,10 +1,9 @@
-"""What a run comes from: digests of data and models, revisions of git and DVC."""
+"""What a run comes from: digests of data and models, the revision of the code."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 _LENGTH = 16  # hexadecimal digits; MLflow takes at most 36
 
@@ -47,39 +46,6 @@ def _digest(parts: Iterable[bytes], *more: bytes) -> str:
     for part in (*parts, *more):
         digest.update(part)
     return digest.hexdigest()[:_LENGTH]
-
-
-def dvc_revision(path: Path, root: Path) -> str | None:
-    """The hash that ``dvc.lock`` holds for a file or folder; None without one.
-
-    A lock that is older than the data says nothing of them: the size must fit.
-
-    Args:
-        path: of the output.
-        root: of the project.
-    """
-    lock = root / "dvc.lock"
-    if not lock.is_file():
-        return None
-    for out in _locked_outputs(lock):
-        if (root / out["path"]).resolve() == path.resolve():
-            return out.get("md5") if out.get("size") == _size(path) else None
-    return None
-
-
-def _locked_outputs(lock: Path) -> Iterator[dict[str, Any]]:
-    import yaml
-
-    found = yaml.safe_load(lock.read_text(encoding="utf-8")) or {}
-    for stage in (found.get("stages") or {}).values():
-        yield from stage.get("outs") or ()
-
-
-def _size(path: Path) -> int:
-    """In bytes, without the indices of tars, which DVC passes over."""
-    files = path.rglob("*") if path.is_dir() else [path]
-    kept = (f for f in files if f.is_file() and f.parent.name != ".index")
-    return sum(file.stat().st_size for file in kept)
 
 
 @cache

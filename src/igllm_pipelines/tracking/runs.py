@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from igllm_pipelines.report.revision import dvc_revision
 from igllm_pipelines.tracking import origin, parameters
 from igllm_pipelines.tracking.server import experiment_id
 
@@ -29,14 +30,12 @@ class Session:
         pipeline: of Kedro, as it was selected.
         catalog: of Kedro.
         scale: the configuration environment.
-        root: of the project.
     """
 
     run: Any
     pipeline: Any
     catalog: Any
     scale: str
-    root: Path
 
     def path(self, dataset: str) -> Path | None:
         """Where a dataset lies; None for one in memory, or none of the catalog."""
@@ -175,7 +174,7 @@ class SessionRuns:
             if path is not None and path.is_dir():
                 found = {
                     "data_digest": origin.data_digest(path),
-                    "dvc_revision": origin.dvc_revision(path, self._session.root),
+                    "dvc_revision": dvc_revision(path),
                 }
                 known = {name: value for name, value in found.items() if value}
                 self._data_tags[domain] = known

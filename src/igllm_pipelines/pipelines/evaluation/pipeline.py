@@ -52,6 +52,6 @@ def create_comparison_pipeline() -> Pipeline:
                 "comparison",
                 name="compare_encodings",
                 tags=["eval", "report"],
-            )
+            ),
         ]
     )

@@ -128,7 +128,7 @@ def _results(
     """What the tables are made from."""
     from igllm_pipelines.domains.sources import scene_config
     from igllm_pipelines.report.results import Results
-    from igllm_pipelines.report.revision import data_revision, git_revision
+    from igllm_pipelines.report.revision import dvc_revision, git_revision
 
     return Results(
         domain,
@@ -138,7 +138,7 @@ def _results(
         pretrained=model.pretrained,
         intervals=_of("intervals", of_encodings),
         revision=git_revision(),
-        data_revision=data_revision(domain, raw.root),
+        data_revision=dvc_revision(raw.root),
     )
 
 
