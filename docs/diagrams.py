@@ -6,6 +6,7 @@ committed files with what is drawn here.
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from html import escape
 from pathlib import Path
 
@@ -50,6 +51,7 @@ STAGES = (
 )
 
 
+@cache
 def imports() -> dict[str, set[str]]:
     """Which rooms each room imports; imports for type checkers are left out."""
     rooms = {path.name for path in CODE.iterdir() if (path / "__init__.py").exists()}
