@@ -197,7 +197,7 @@ def test_odd_sizes(run, tmp_path, size) -> None:
 
 def test_refinement_says_what_it_brought(run, tmp_path, package) -> None:
     draw(tmp_path / "a.png")
-    result = run("a.png", "--refine", "0.5")
+    result = run("a.png", "--refine", "2")
     known = record(tmp_path / "out" / "a")
     assert known["score_after"] < known["score_before"]
     assert " -> " in result.output
