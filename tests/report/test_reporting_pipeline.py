@@ -101,7 +101,8 @@ def test_reporting_writes_metrics_page_and_summary(raw: Any, tmp_path: Path) -> 
     catalog["results"] = JSONDataset(filepath=str(tmp_path / "results.json"))
     catalog["summary"] = MemoryDataset()
     catalog["report"] = FilesDataset(filepath=str(tmp_path / "2d" / "report"))
-    size = sum(f.stat().st_size for f in raw.root.rglob("*") if f.is_file())
+    kept = (f for f in raw.root.rglob("*.*") if f.parent.name != ".index")
+    size = sum(f.stat().st_size for f in kept if f.is_file())
     out = {"path": "raw", "md5": "0123abcdef.dir", "size": size}
     lock = {"schema": "2.0", "stages": {"data@2d": {"outs": [out]}}}
     (tmp_path / "dvc.lock").write_text(yaml.safe_dump(lock))
