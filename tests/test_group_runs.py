@@ -50,9 +50,7 @@ def mlflow_runs(project):
 
     client = MlflowClient(f"sqlite:///{project.database}")
     places = [experiment.experiment_id for experiment in client.search_experiments()]
-    return {
-        run.info.run_id: run for run in client.search_runs(places, max_results=100)
-    }
+    return {run.info.run_id: run for run in client.search_runs(places, max_results=100)}
 
 
 def split(runs):
