@@ -6,8 +6,8 @@
 #   mkdir -p data
 #   docker run --rm --gpus all --ipc=host -v "$PWD/data:/home/igllm/project/data" \
 #       igllm kedro run --pipelines=clevr
-#   docker run --rm -v "$PWD:/work" igllm igllm reconstruct /work/photos \
-#       --model /work/model --out /work/scenes
+#   docker run --rm -v "$PWD:/mnt" igllm igllm reconstruct /mnt/photos \
+#       --model /mnt/model --out /mnt/scenes
 #
 # The host needs NVIDIA's driver and its container toolkit, and nothing else of CUDA:
 # torch brings its own CUDA 13 libraries. A driver of the 580 series or later speaks it.
