@@ -4,10 +4,7 @@ import base64
 import json
 import logging
 import os
-import socket
-import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from io import BytesIO
@@ -24,6 +21,7 @@ from igllm_pipelines.infer.package import load_package
 from igllm_pipelines.infer.pictures import read_picture
 from igllm_pipelines.model.storage import ModelFolderError
 from tests.apps.packages import random_package
+from tests.servers import Server, free_port
 
 COLUMNS = ["program", "log_probability", "number_stds", "seconds"]
 
@@ -144,53 +142,21 @@ def test_served_model_reads_no_files_of_the_server(package, tmp_path, monkeypatc
             served.predict(pd.DataFrame({"image": [path]}))
 
 
-class Server:
+def serve(uri, database, folder):
     """``mlflow models serve`` on a free port, its working directory elsewhere."""
+    port = free_port()
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = [
+        *(sys.executable, "-c", "from mlflow.cli import cli; cli()", "models", "serve"),
+        *("-m", uri, "--env-manager", "local", "--port", str(port)),
+    ]
+    env = {"PATH": path, "MLFLOW_TRACKING_URI": database}
+    return Server(command, port, folder, cwd=folder, env=env, ready="ping")
 
-    def __init__(self, uri, database, folder):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.log = folder / "server.log"
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        command = "from mlflow.cli import cli; cli()"
-        arguments = ["models", "serve", "-m", uri, "--env-manager", "local"]
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", command, *arguments, "--port", str(self.port)],
-                cwd=folder,
-                env={**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": database},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
 
-    def __enter__(self):
-        deadline = time.monotonic() + 240
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                self.ask("ping")
-            except OSError:
-                time.sleep(0.5)
-            else:
-                return self
-        self.__exit__()
-        raise AssertionError(self.log.read_text()[-3000:])
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, 15)
-        self.process.wait(timeout=30)
-
-    def ask(self, path, body=None, kind="application/json"):
-        url = f"http://127.0.0.1:{self.port}/{path}"
-        request = urllib.request.Request(url, body, {"Content-Type": kind})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.read()
-
-    def programs(self, body):
-        answer = json.loads(self.ask("invocations", json.dumps(body).encode()))
-        return [row["program"] for row in answer["predictions"]]
+def programs(server, body):
+    answer = json.loads(server.ask("invocations", json.dumps(body).encode()))
+    return [row["program"] for row in answer["predictions"]]
 
 
 @pytest.mark.slow  # the server imports torch and mlflow anew
@@ -198,9 +164,9 @@ def test_served_model_answers_posts(logged, expected, tmp_path):
     (tmp_path / "0.png").write_bytes(png(0))
     images = [base64.b64encode(png(seed)).decode() for seed in (0, 1)]
     rows = {"columns": ["image"], "data": [[image] for image in images]}
-    with Server(logged[0], os.environ["IGLLM_MLFLOW_URI"], tmp_path) as server:
-        assert server.programs({"inputs": images}) == expected
-        assert server.programs({"dataframe_split": rows}) == expected
+    with serve(logged[0], os.environ["IGLLM_MLFLOW_URI"], tmp_path) as server:
+        assert programs(server, {"inputs": images}) == expected
+        assert programs(server, {"dataframe_split": rows}) == expected
         for kind, body in (
             ("application/json", json.dumps({"inputs": [str(tmp_path / "0.png")]})),
             ("text/csv", f"image\n{tmp_path / '0.png'}\n"),

@@ -1,14 +1,9 @@
 """A remote server whose clients see no folder of it, a database made twice at once."""
 
-import os
-import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,49 +15,10 @@ from igllm_pipelines.datasets.model import PackageDataset
 from igllm_pipelines.infer.package import load_package
 from igllm_pipelines.tracking import server
 from tests.apps.packages import package_contents
+from tests.servers import Server, free_port
 from tests.tracking.sessions import HISTORY, below, experiment_of, run
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-class Server:
-    """A command that serves MLflow's pages on a port, in a group of its own."""
-
-    def __init__(self, command, port, folder, env=None):
-        self.uri = f"http://127.0.0.1:{port}"
-        self.log = folder / "server.log"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env={**os.environ, **(env or {})},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def __enter__(self):
-        deadline = time.monotonic() + 240
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                urllib.request.urlopen(f"{self.uri}/health", timeout=5).close()
-            except OSError:
-                time.sleep(0.5)
-            else:
-                return self
-        self.__exit__()
-        raise AssertionError(self.log.read_text()[-3000:])
-
-    def __exit__(self, *_):
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +32,7 @@ def remote(tmp_path_factory, empty_database):
         *("--backend-store-uri", f"sqlite:///{database}", "--port", str(port)),
         *("--artifacts-destination", str(folder / "kept"), "--workers", "1"),
     ]
-    with Server(command, port, folder) as started:
+    with Server(command, port, folder, cwd=ROOT) as started:
         yield started
 
 
